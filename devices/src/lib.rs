@@ -1,0 +1,1 @@
+//! Xen PV device descriptions and their xenstore trees.

@@ -1,0 +1,1 @@
+//! Numbers and structures of Linux's /dev/xen/evtchn.

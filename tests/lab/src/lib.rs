@@ -1,0 +1,1 @@
+//! Tests that run inside dom0 of a real Xen.

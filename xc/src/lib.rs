@@ -1,0 +1,1 @@
+//! Safe libxenctrl: domains, memory, event-channel allocation, host information.

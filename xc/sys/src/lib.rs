@@ -1,0 +1,1 @@
+//! Declarations of libxenctrl per Xen release, loaded at run time.

@@ -1,0 +1,31 @@
+//! The nouns that every layer of a Xen toolstack shares, as types that cannot be mixed up.
+//!
+//! A domain id is not a port, a KiB is not a page, a guest frame is not a machine frame. Conversions
+//! between units name the direction in which they round, because for memory the direction is the
+//! whole question: what is free rounds down, what is used rounds up.
+//!
+//! ```
+//! use xen_types::{DomId, MiB, PageCount};
+//!
+//! let dom = DomId::new(7).expect("7 is below the reserved ids");
+//! assert_eq!(dom.to_string(), "7");
+//! assert_eq!(MiB(2).to_pages(), PageCount(512));
+//! ```
+//!
+//! What it does not do: talk to Xen, read a clock on its own account, know any policy.
+
+#![forbid(unsafe_code)]
+
+mod deadline;
+mod domain;
+mod frame;
+mod memory;
+mod port;
+mod shutdown;
+
+pub use deadline::Deadline;
+pub use domain::{DomId, DomainUuid, InvalidDomId};
+pub use frame::{Gfn, Mfn};
+pub use memory::{Bytes, KiB, MiB, PageCount};
+pub use port::{GrantRef, Port};
+pub use shutdown::ShutdownReason;

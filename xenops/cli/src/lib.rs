@@ -1,0 +1,1 @@
+//! The xenops command: a thin program over the xenops library.

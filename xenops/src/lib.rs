@@ -1,0 +1,1 @@
+//! The Xen toolstack library: create, list, inspect, shut down and destroy domains.

@@ -1,0 +1,1 @@
+//! Safe libxenguest: building PV and PVH guests.

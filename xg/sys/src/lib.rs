@@ -1,0 +1,1 @@
+//! Declarations of libxenguest per Xen release, loaded at run time.

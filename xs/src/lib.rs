@@ -1,0 +1,1 @@
+//! XenStore: the wire protocol and a blocking client.
