@@ -1,1 +1,71 @@
 //! XenStore: the wire protocol and a blocking client.
+//!
+//! ```
+//! use xen_types::DomId;
+//! use xs::proto::{Arrival, Mux, Request, TxId};
+//! use xs::{Access, Path, Perms};
+//!
+//! // Paths and permissions are checked values.
+//! let guest = DomId::new(7).ok_or("a reserved id")?;
+//! let name = Path::domain(guest).join("name");
+//! assert_eq!(Perms::private(DomId::DOM0).allow(guest, Access::Read).to_string(), "n0,r7");
+//!
+//! // The protocol needs no daemon and no socket: bytes go out, bytes come in.
+//! let mut mux = Mux::new();
+//! let id = mux.send(&Request::Read(&name), TxId::NONE)?;
+//! assert!(mux.outgoing().ends_with(b"/local/domain/7/name\0"));
+//! mux.receive(&[[2, id.0, 0, 5].map(u32::to_ne_bytes).concat(), b"alpha".to_vec()].concat());
+//! assert_eq!(mux.poll()?, Some(Arrival::Answer(id)));
+//! assert_eq!(mux.take_answer(id).ok_or("no answer")??.into_value(), b"alpha");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! With a daemon there is [`Client`]:
+//!
+//! ```no_run
+//! # #[cfg(feature = "client")]
+//! # fn example() -> xs::Result<()> {
+//! use std::time::Duration;
+//! use xs::{Client, Deadline, Path, Store, appears};
+//!
+//! let client = Client::open()?.with_deadline(Deadline::after(Duration::from_secs(20)));
+//! let tool = Path::from_static("/tool/example");
+//! client.transaction(|tx| {
+//!     tx.write(&tool.join("state"), "1")?;
+//!     tx.write(&tool.join("ready"), "")
+//! })?;
+//! client.wait(&appears(tool.join("answer")), Deadline::after(Duration::from_secs(5)))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it does for you: replies are matched by request id, so any number of threads share one
+//! connection; every request ends by a deadline, also when the daemon is stopped; transactions are
+//! retried, bounded; watches and transactions end with their guards; events are never lost.
+//!
+//! What it does not do: know what any node means, read directories over 4 KiB, speak to a store in
+//! another domain, run a thread. A connection must not be used on both sides of a `fork`.
+//!
+//! Without the feature `client` only [`Path`], [`Perms`] and [`proto`] remain.
+
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "client")]
+mod client;
+#[cfg(feature = "client")]
+mod error;
+mod path;
+mod perms;
+pub mod proto;
+
+#[cfg(feature = "client")]
+pub use client::{
+    Client, Condition, Met, Store, Transaction, Watch, all_of, any_of, appears, becomes, holds,
+    vanishes,
+};
+#[cfg(feature = "client")]
+pub use error::{Error, Kind, Result};
+pub use path::{InvalidPath, Name, Path, PathKind, Segment};
+pub use perms::{Access, Grantee, InvalidPerms, Perms};
+pub use proto::{ErrorCode, Event};
+pub use xen_types::Deadline;

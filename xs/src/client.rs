@@ -1,0 +1,145 @@
+//! The blocking client: one connection, any number of threads, no thread of its own.
+//!
+//! ```text
+//!   Client, Transaction ── Store verbs ─▶ Connection (who reads, who waits) ─▶ Socket (bytes)
+//!   Watch, wait ─────────────────────────▶        │
+//!                                            proto::Mux (ids, replies, events)
+//! ```
+
+mod condition;
+mod connection;
+mod domains;
+mod socket;
+mod store;
+mod transaction;
+mod wait;
+mod watch;
+
+use std::os::unix::net::UnixStream;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use xen_types::Deadline;
+
+pub use condition::{Condition, Met, all_of, any_of, appears, becomes, holds, vanishes};
+pub use store::Store;
+pub use transaction::Transaction;
+pub use watch::Watch;
+
+use crate::error::{Cause, Error, Result, Subject};
+use crate::proto::{Reply, Request, TxId};
+use connection::Connection;
+use socket::Socket;
+
+/// A connection to xenstored, shared by its clones.
+///
+/// The verbs are those of [`Store`]. No request takes longer than the request timeout, 30 s unless
+/// changed by [`Client::with_request_timeout`]; an operation of many requests is bounded as a whole
+/// by [`Client::with_deadline`]. A request that timed out may still be carried out by the daemon
+/// later, as may one whose connection broke; the connection of a timed-out request stays usable.
+///
+/// A child process must not use its parent's connection after `fork`: both would read the
+/// same replies.
+#[derive(Debug, Clone)]
+pub struct Client {
+    connection: Arc<Connection>,
+    request_timeout: Duration,
+    deadline: Option<Deadline>,
+}
+
+impl Client {
+    /// Connects to the daemon of this host.
+    ///
+    /// The socket is the one named by `XENSTORED_PATH`, else `socket` in the directory named by
+    /// `XENSTORED_RUNDIR`, else `/var/run/xenstored/socket` or `/run/xenstored/socket`. It never
+    /// turns to `/dev/xen/xenbus`: where the store is local, that device hangs without a daemon.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`](crate::Kind::Unavailable) if no daemon listens there,
+    /// [`Kind::Denied`](crate::Kind::Denied) if the socket is another user's.
+    #[doc(alias = "xs_open")]
+    #[doc(alias = "xs_daemon_open")]
+    pub fn open() -> Result<Self> {
+        Self::connect(daemon_socket())
+    }
+
+    /// Connects to the daemon that listens on this socket.
+    ///
+    /// # Errors
+    /// As for [`Client::open`].
+    pub fn connect(socket: impl AsRef<FilePath>) -> Result<Self> {
+        let path = socket.as_ref();
+        Socket::connect(path, REQUEST_TIMEOUT).map(Self::over).map_err(|cause| {
+            Error::new(
+                "connect to xenstored at",
+                Subject::Socket(path.into()),
+                Cause::Connect(cause),
+            )
+        })
+    }
+
+    /// Speaks over a stream that is connected already.
+    pub fn from_stream(stream: UnixStream) -> Self {
+        Self::over(Socket::new(stream.into()))
+    }
+
+    fn over(socket: Socket) -> Self {
+        Self {
+            connection: Arc::new(Connection::new(socket)),
+            request_timeout: REQUEST_TIMEOUT,
+            deadline: None,
+        }
+    }
+
+    /// The same connection, with `timeout` for each request.
+    #[must_use]
+    pub fn with_request_timeout(&self, timeout: Duration) -> Self {
+        Self { request_timeout: timeout, ..self.clone() }
+    }
+
+    /// The same connection, for one operation: none of its requests and waits outlasts `deadline`,
+    /// or the earlier one that this client has already.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Deadline) -> Self {
+        Self { deadline: Some(self.cut(deadline)), ..self.clone() }
+    }
+
+    /// The deadline of this client or this one, whichever is earlier.
+    fn cut(&self, deadline: Deadline) -> Deadline {
+        self.deadline.map_or(deadline, |own| own.min(deadline))
+    }
+
+    /// When a request that starts now gives up.
+    fn request_deadline(&self) -> std::result::Result<Deadline, Cause> {
+        let deadline = self.cut(Deadline::after(self.request_timeout));
+        match self.deadline {
+            Some(own) if own.passed(Instant::now()) => Err(Cause::NotSent),
+            _ => Ok(deadline),
+        }
+    }
+
+    fn call(&self, request: &Request<'_>, tx: TxId) -> std::result::Result<Reply, Cause> {
+        self.connection.call(request, tx, self.request_deadline()?)
+    }
+}
+
+/// Where the daemon of this host listens.
+fn daemon_socket() -> PathBuf {
+    if let Some(path) = std::env::var_os("XENSTORED_PATH") {
+        return path.into();
+    }
+    if let Some(dir) = std::env::var_os("XENSTORED_RUNDIR") {
+        return PathBuf::from(dir).join("socket");
+    }
+    match FilePath::new(USUAL_SOCKET).exists() {
+        true => USUAL_SOCKET.into(),
+        false => OTHER_SOCKET.into(),
+    }
+}
+
+const USUAL_SOCKET: &str = "/var/run/xenstored/socket";
+const OTHER_SOCKET: &str = "/run/xenstored/socket";
+
+/// Far beyond what a live daemon needs (under a millisecond when idle), short enough for a person.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);

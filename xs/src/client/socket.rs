@@ -1,0 +1,138 @@
+//! The socket of the daemon, with deadlines that cost nothing while the daemon answers.
+//!
+//! A receive is one system call: its time limit is the socket's own (`SO_RCVTIMEO`). The limit is a
+//! power of two below what remains until the deadline, and is set again only when it has become
+//! too long, so that the many requests of an operation share one setting. When a receive ends by
+//! it, the caller looks at the clock and receives again.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
+    connect, recv, send, shutdown, socket_with,
+};
+
+#[derive(Debug)]
+pub(super) struct Socket {
+    fd: OwnedFd,
+    /// The time limit of a receive as the kernel has it, in milliseconds; 0 if it is to be set.
+    limit: AtomicU64,
+}
+
+impl Socket {
+    pub(super) fn new(fd: OwnedFd) -> Self {
+        Self { fd, limit: AtomicU64::new(0) }
+    }
+
+    /// Connects. A daemon that is stopped, with its queue of callers full, costs `timeout`.
+    pub(super) fn connect(path: &Path, timeout: Duration) -> io::Result<Self> {
+        let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        set_socket_timeout(&fd, Timeout::Send, Some(timeout))?;
+        match connect(&fd, &SocketAddrUnix::new(path)?) {
+            Ok(()) => Ok(Self::new(fd)),
+            Err(Errno::AGAIN) => Err(Errno::TIMEDOUT.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends what fits now; `None` if nothing fits.
+    pub(super) fn send(&self, bytes: &[u8]) -> Result<Option<usize>, Errno> {
+        match send(&self.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(count) => Ok(Some(count)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Receives once; `None` if nothing came within some time that is not over `remaining`.
+    pub(super) fn receive(
+        &self,
+        buffer: &mut [u8],
+        remaining: Duration,
+    ) -> Result<Option<usize>, Errno> {
+        self.limit_receive(remaining)?;
+        match recv(&self.fd, buffer, RecvFlags::empty()) {
+            Ok((count, _)) => Ok(Some(count)),
+            Err(Errno::AGAIN) => {
+                self.limit.store(0, Relaxed);
+                Ok(None)
+            }
+            // A signal was handled: not an answer, and the deadline still holds.
+            Err(Errno::INTR) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Receives what is there now; `None` if nothing is.
+    pub(super) fn receive_now(&self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
+        match recv(&self.fd, buffer, RecvFlags::DONTWAIT) {
+            Ok((count, _)) => Ok(Some(count)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until the socket takes bytes or has some.
+    pub(super) fn wait_until_ready(&self, remaining: Duration) -> Result<(), Errno> {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::IN | PollFlags::OUT)];
+        // A time too long for the kernel is as good as none.
+        let timeout = Timespec::try_from(remaining).ok();
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the connection in both directions; a receive that is under way returns.
+    pub(super) fn close(&self) {
+        // It fails if the other side was first: then it has happened already.
+        shutdown(&self.fd, Shutdown::Both).unwrap_or_default();
+    }
+
+    fn limit_receive(&self, remaining: Duration) -> Result<(), Errno> {
+        let remaining = millis(remaining);
+        let limit = self.limit.load(Relaxed);
+        if limit == 0 || limit > remaining {
+            let limit = power_of_two_within(remaining);
+            set_socket_timeout(&self.fd, Timeout::Recv, Some(Duration::from_millis(limit)))?;
+            self.limit.store(limit, Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Rounded up to 1, because 0 means "no limit" to the kernel; cut to a day.
+fn millis(duration: Duration) -> u64 {
+    const DAY: u64 = 24 * 60 * 60 * 1000;
+    u64::try_from(duration.as_millis()).unwrap_or(DAY).clamp(1, DAY)
+}
+
+const fn power_of_two_within(millis: u64) -> u64 {
+    1 << millis.ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_limit_is_at_most_what_remains_and_more_than_half_of_it() {
+        assert_eq!(power_of_two_within(1), 1);
+        assert_eq!(power_of_two_within(30_000), 16_384);
+        assert_eq!(power_of_two_within(16_384), 16_384);
+    }
+
+    #[test]
+    fn no_time_is_never_no_limit() {
+        assert_eq!(millis(Duration::ZERO), 1);
+        assert_eq!(millis(Duration::from_micros(10)), 1);
+        assert_eq!(millis(Duration::MAX), 86_400_000);
+    }
+}

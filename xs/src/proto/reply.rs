@@ -1,0 +1,156 @@
+//! What the daemon answers, and what each answer must look like.
+
+use thiserror::Error;
+
+use super::{ErrorCode, Op, TxId};
+use crate::path::{Name, Path};
+use crate::perms::Perms;
+
+/// What became of one request.
+pub type Answer = Result<Reply, Refusal>;
+
+/// The reply to a request that was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    pub(super) op: Op,
+    pub(super) payload: Vec<u8>,
+}
+
+/// Why a request has no reply of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The daemon refused.
+    #[error(transparent)]
+    Code(#[from] ErrorCode),
+    /// The daemon answered something else.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+/// An answer that its request cannot have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{asked} is answered with a malformed {got}")]
+pub struct Malformed {
+    /// The operation that was asked for.
+    pub asked: Op,
+    /// The type of the packet that came.
+    pub got: Op,
+}
+
+impl Reply {
+    /// The payload as it came: what READ asks for.
+    pub fn into_value(self) -> Vec<u8> {
+        self.payload
+    }
+
+    /// The names that DIRECTORY asks for; a node without children has no names, not one empty one.
+    ///
+    /// # Errors
+    /// [`Malformed`] if a name is none.
+    pub fn names(&self) -> Result<Vec<Name>, Malformed> {
+        match self.text()? {
+            "" => Ok(Vec::new()),
+            names => names
+                .split('\0')
+                .map(|name| Name::new(name).map_err(|_| self.malformed()))
+                .collect(),
+        }
+    }
+
+    /// The permissions that `GET_PERMS` asks for.
+    ///
+    /// # Errors
+    /// [`Malformed`] if an entry is none.
+    pub fn perms(&self) -> Result<Perms, Malformed> {
+        Perms::parse(self.text()?.split('\0')).map_err(|_| self.malformed())
+    }
+
+    /// The number that `TRANSACTION_START` asks for.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it is no number, or 0, which means "no transaction".
+    pub fn tx(&self) -> Result<TxId, Malformed> {
+        match self.text()?.parse() {
+            Ok(tx) if tx != 0 => Ok(TxId(tx)),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    /// The yes or no that `IS_DOMAIN_INTRODUCED` asks for.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it is neither.
+    pub fn flag(&self) -> Result<bool, Malformed> {
+        match self.text()? {
+            "T" => Ok(true),
+            "F" => Ok(false),
+            _ => Err(self.malformed()),
+        }
+    }
+
+    /// The path that `GET_DOMAIN_PATH` asks for.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it is none.
+    pub fn path(&self) -> Result<Path, Malformed> {
+        Path::new(self.text()?).map_err(|_| self.malformed())
+    }
+
+    /// The payload without the NUL that ends its last string.
+    fn text(&self) -> Result<&str, Malformed> {
+        let bytes = self.payload.strip_suffix(&[0]).unwrap_or(&self.payload);
+        str::from_utf8(bytes).map_err(|_| self.malformed())
+    }
+
+    const fn malformed(&self) -> Malformed {
+        Malformed { asked: self.op, got: self.op }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(op: Op, payload: &[u8]) -> Reply {
+        Reply { op, payload: payload.to_vec() }
+    }
+
+    #[test]
+    fn an_empty_directory_has_no_names() {
+        assert_eq!(reply(Op::DIRECTORY, b"").names(), Ok(vec![]));
+    }
+
+    #[test]
+    fn names_are_separated_and_ended_by_nul() {
+        let names = reply(Op::DIRECTORY, b"a\0dir\0").names().unwrap();
+        assert_eq!(names, ["a", "dir"]);
+    }
+
+    #[test]
+    fn a_name_with_a_slash_is_malformed() {
+        let wrong = Malformed { asked: Op::DIRECTORY, got: Op::DIRECTORY };
+        assert_eq!(reply(Op::DIRECTORY, b"a\0b/c\0").names(), Err(wrong));
+        assert_eq!(reply(Op::DIRECTORY, b"a\0\0b\0").names(), Err(wrong));
+        assert_eq!(reply(Op::DIRECTORY, b"\xff\0").names(), Err(wrong));
+    }
+
+    #[test]
+    fn a_value_keeps_all_its_bytes() {
+        assert_eq!(reply(Op::READ, b"a\0\xff\0").into_value(), b"a\0\xff\0");
+    }
+
+    #[test]
+    fn transaction_zero_is_no_transaction() {
+        assert_eq!(reply(Op::TRANSACTION_START, b"17\0").tx(), Ok(TxId(17)));
+        assert!(reply(Op::TRANSACTION_START, b"0\0").tx().is_err());
+        assert!(reply(Op::TRANSACTION_START, b"x\0").tx().is_err());
+    }
+
+    #[test]
+    fn permissions_and_paths_and_flags_are_read_with_or_without_the_last_nul() {
+        assert_eq!(reply(Op::GET_PERMS, b"n0\0r5").perms().unwrap().to_string(), "n0,r5");
+        assert_eq!(reply(Op::GET_DOMAIN_PATH, b"/a\0").path(), Ok(Path::from_static("/a")));
+        assert_eq!(reply(Op::IS_DOMAIN_INTRODUCED, b"F\0").flag(), Ok(false));
+        assert!(reply(Op::IS_DOMAIN_INTRODUCED, b"maybe\0").flag().is_err());
+    }
+}
