@@ -1,1 +1,83 @@
-//! Safe libxenctrl: domains, memory, event-channel allocation, host information.
+//! Safe libxenctrl: domains, their memory and parameters, and facts about the host.
+//!
+//! [`Xc`] is a handle to the hypervisor. [`Xc::open`] finds out which Xen runs, loads the libxenctrl
+//! of exactly that release and checks that it understands it; nothing is linked, so one program
+//! serves every release from 4.15 to 4.22.
+//!
+//! ```
+//! use xc::{Kind, Xc};
+//!
+//! match Xc::open() {
+//!     Ok(xc) => {
+//!         for domain in xc.domains()? {
+//!             println!("{} {} {}", domain.id, domain.uuid, domain.current_pages.to_mib_up());
+//!         }
+//!     }
+//!     Err(e) if e.kind() == Kind::Unavailable => println!("no Xen here: {e}"),
+//!     Err(e) => return Err(e),
+//! }
+//! # Ok::<(), xc::Error>(())
+//! ```
+//!
+//! What it does for you: errno kept with operation and domain, units in types with the rounding that
+//! Xen needs, one hypercall per 1024 domains, use from many threads, refusal after a fork.
+//!
+//! What it does not do: wait, retry, know of devices or the xenstore, undo. A created domain lives
+//! until [`Xc::destroy_domain`].
+
+mod create;
+mod domain;
+mod error;
+mod event;
+mod host;
+mod hvm;
+mod info;
+mod memory;
+mod open;
+
+pub mod backend;
+
+use std::sync::Arc;
+
+pub use create::{CreateConfig, GuestKind};
+pub use domain::TscMode;
+pub use error::{Error, Kind, Result};
+pub use host::{Capabilities, PhysInfo};
+pub use hvm::HvmParam;
+pub use info::{DomainFlags, DomainInfo};
+pub use memory::{E820Entry, E820Kind};
+pub use open::OpenOptions;
+pub use xenctrl_sys::{Profile, Release};
+
+use backend::Backend;
+
+/// A handle to the hypervisor.
+///
+/// Clones share the handle; it may be used from any number of threads at once. In a process forked
+/// from the one that opened it, every call fails.
+#[derive(Debug, Clone)]
+pub struct Xc {
+    backend: Arc<dyn Backend>,
+}
+
+impl Xc {
+    /// Opens the running hypervisor with the libxenctrl that belongs to it.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] where no Xen runs, where its libxenctrl is not installed, or when it is
+    /// of a release not known here; [`Kind::Denied`] without the privilege.
+    #[doc(alias = "xc_interface_open")]
+    pub fn open() -> Result<Self> {
+        OpenOptions::new().open()
+    }
+
+    /// A handle over calls made elsewhere, such as by a simulated machine.
+    pub fn with_backend(backend: Arc<dyn Backend>) -> Self {
+        Self { backend }
+    }
+
+    /// The release series of the hypervisor.
+    pub fn release(&self) -> Release {
+        self.backend.release()
+    }
+}

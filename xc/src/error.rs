@@ -1,0 +1,175 @@
+//! What failed, for which domain, and why.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+
+use rustix::io::Errno;
+use xen_types::DomId;
+use xenctrl_sys::{DetectError, LoadError, OpenError};
+
+use crate::backend::CallError;
+use crate::open::CanaryError;
+
+/// The result of an operation on the hypervisor.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An operation on the hypervisor that failed.
+///
+/// Its text names the operation and the domain; the cause is the [source](StdError::source).
+#[derive(Debug)]
+pub struct Error {
+    operation: Cow<'static, str>,
+    domain: Option<DomId>,
+    cause: Cause,
+}
+
+/// What a caller can decide on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// There is no such domain or object.
+    NotFound,
+    /// Not now; the same call may succeed later.
+    Again,
+    /// The caller lacks a privilege.
+    Denied,
+    /// It exists already.
+    Exists,
+    /// It is in use.
+    Busy,
+    /// Xen does not accept these arguments.
+    Invalid,
+    /// Xen is out of memory, or the domain at its ceiling.
+    NoMemory,
+    /// A deadline passed.
+    TimedOut,
+    /// What was used is no longer there.
+    Gone,
+    /// This host, or its release of Xen, does not offer it.
+    Unavailable,
+    /// Anything else.
+    Other,
+}
+
+impl Error {
+    pub(crate) fn new(operation: impl Into<Cow<'static, str>>, cause: impl Into<Cause>) -> Self {
+        Self { operation: operation.into(), domain: None, cause: cause.into() }
+    }
+
+    pub(crate) fn on(
+        operation: impl Into<Cow<'static, str>>,
+        domain: DomId,
+        cause: impl Into<Cause>,
+    ) -> Self {
+        Self { operation: operation.into(), domain: Some(domain), cause: cause.into() }
+    }
+
+    /// What was tried, with its arguments.
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// The domain it was tried on, if one.
+    pub fn domain(&self) -> Option<DomId> {
+        self.domain
+    }
+
+    /// The error number, where the cause is one.
+    pub fn errno(&self) -> Option<Errno> {
+        match &self.cause {
+            Cause::Call(CallError::Errno(errno)) => Some(*errno),
+            _ => None,
+        }
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        match &self.cause {
+            Cause::Call(e) => e.kind(),
+            Cause::NoSuchDomain => Kind::NotFound,
+            Cause::NoVcpus => Kind::Invalid,
+            Cause::Detect(e) if e.is_denied() => Kind::Denied,
+            Cause::Detect(_) | Cause::Load(_) | Cause::Canary(_) => Kind::Unavailable,
+            Cause::Open(OpenError::Os(e)) => match Errno::from_io_error(e).map(kind_of) {
+                Some(Kind::NotFound) => Kind::Unavailable, // no privcmd device
+                other => other.unwrap_or(Kind::Other),
+            },
+            Cause::Open(_) => Kind::Unavailable,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.domain {
+            Some(domain) => write!(f, "domain {domain}: {}", self.operation),
+            None => f.write_str(&self.operation),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("no such domain")]
+    NoSuchDomain,
+    #[error("the domain has no virtual CPUs yet")]
+    NoVcpus,
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Canary(#[from] CanaryError),
+}
+
+impl CallError {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        match *self {
+            Self::Errno(errno) => kind_of(errno),
+            Self::Unsupported { .. } => Kind::Unavailable,
+            Self::UsedAfterFork => Kind::Gone,
+            Self::Nonsense { .. } => Kind::Other,
+        }
+    }
+}
+
+fn kind_of(errno: Errno) -> Kind {
+    match errno {
+        Errno::NOENT | Errno::SRCH => Kind::NotFound,
+        Errno::AGAIN => Kind::Again,
+        Errno::PERM | Errno::ACCESS => Kind::Denied,
+        Errno::EXIST => Kind::Exists,
+        Errno::BUSY => Kind::Busy,
+        Errno::INVAL | Errno::TOOBIG | Errno::RANGE | Errno::DOM | Errno::FAULT => Kind::Invalid,
+        Errno::NOMEM | Errno::NOSPC => Kind::NoMemory,
+        Errno::TIMEDOUT => Kind::TimedOut,
+        Errno::NOSYS | Errno::OPNOTSUPP | Errno::NODEV | Errno::NXIO => Kind::Unavailable,
+        _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_names_operation_and_domain_and_leaves_the_cause_to_the_source() {
+        let dom = DomId::new(7).unwrap();
+        let error = Error::on("pause", dom, CallError::Errno(Errno::SRCH));
+        assert_eq!(error.to_string(), "domain 7: pause");
+        assert_eq!(error.source().unwrap().to_string(), "No such process (os error 3)");
+        assert_eq!((error.kind(), error.errno()), (Kind::NotFound, Some(Errno::SRCH)));
+    }
+}

@@ -1,0 +1,137 @@
+//! How much memory a domain may have, and what it is told about it.
+
+use xen_types::{Bytes, DomId, KiB, MiB, PageCount};
+use xenctrl_sys::{XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION, XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION};
+
+use crate::backend::{self, CallError};
+use crate::{Error, Result, Xc};
+
+/// One range of the memory map that a domain is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct E820Entry {
+    /// The guest-physical address at which it starts.
+    pub start: u64,
+    /// Its length.
+    pub size: Bytes,
+    /// What is there.
+    pub kind: E820Kind,
+}
+
+/// What a range of a memory map is (ACPI 6.5, table 15.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum E820Kind {
+    /// Usable memory.
+    Ram = 1,
+    /// Not to be used.
+    Reserved = 2,
+    /// ACPI tables, usable once read.
+    Acpi = 3,
+    /// Memory that ACPI keeps over a suspend.
+    Nvs = 4,
+    /// Faulty memory.
+    Unusable = 5,
+}
+
+impl Xc {
+    /// Sets the ceiling on memory that `dom` may hold, ballooned or not.
+    ///
+    /// The ceiling is rounded *up* to whole pages. It reserves nothing: see [`Xc::claim_pages`].
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone.
+    #[doc(alias = "xc_domain_setmaxmem")]
+    pub fn set_max_mem(&self, dom: DomId, ceiling: Bytes) -> Result<()> {
+        self.backend
+            .domain_setmaxmem(dom, ceiling.to_pages_up().to_kib()) // Xen drops a part of a page
+            .map_err(|e| Error::on(format!("set the memory ceiling to {ceiling}"), dom, e))
+    }
+
+    /// Limits the memory map that PV `dom` is told to `limit`.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone,
+    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege.
+    #[doc(alias = "xc_domain_set_memmap_limit")]
+    pub fn set_memory_map_limit(&self, dom: DomId, limit: KiB) -> Result<()> {
+        self.backend
+            .domain_set_memmap_limit(dom, limit)
+            .map_err(|e| Error::on(format!("limit the memory map to {limit}"), dom, e))
+    }
+
+    /// Sets the memory map that `dom` is told.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone,
+    /// [`Kind::Invalid`](crate::Kind::Invalid) for too many ranges.
+    #[doc(alias = "xc_domain_set_memory_map")]
+    pub fn set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<()> {
+        let raw: Vec<_> = map
+            .iter()
+            .map(|range| backend::E820Entry {
+                addr: range.start,
+                size: range.size.get(),
+                type_: range.kind as u32,
+            })
+            .collect();
+        self.backend
+            .domain_set_memory_map(dom, &raw)
+            .map_err(|e| Error::on(format!("set a memory map of {} ranges", map.len()), dom, e))
+    }
+
+    /// Reserves free memory for `dom`: `pages` is what it shall have in all. What it allocates later
+    /// comes off the claim; 0 gives the rest back.
+    ///
+    /// # Errors
+    /// [`Kind::NoMemory`](crate::Kind::NoMemory) if that much is not free,
+    /// [`Kind::Invalid`](crate::Kind::Invalid) above its ceiling or below what it has,
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone.
+    #[doc(alias = "xc_domain_claim_pages")]
+    pub fn claim_pages(&self, dom: DomId, pages: PageCount) -> Result<()> {
+        self.backend
+            .domain_claim_pages(dom, pages.get())
+            .map_err(|e| Error::on(format!("claim {pages}"), dom, e))
+    }
+
+    /// Sets how much memory Xen may use for the page tables of HVM or PVH `dom`. Rounded *up* to
+    /// whole pages, to whole MiB before 4.17.
+    ///
+    /// # Errors
+    /// [`Kind::NoMemory`](crate::Kind::NoMemory) if that much is not free,
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone, another kind for PV.
+    #[doc(alias = "xc_set_paging_mempool_size")]
+    #[doc(alias = "xc_shadow_control")]
+    pub fn set_paging_pool(&self, dom: DomId, size: Bytes) -> Result<()> {
+        let pages = size.to_pages_up();
+        let done = match self.backend.set_paging_mempool_size(dom, pages.to_bytes().get()) {
+            Err(CallError::Unsupported { .. }) => {
+                let mib = u32::try_from(pages.to_mib_up().get()).unwrap_or(u32::MAX);
+                let set = XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION;
+                self.backend.shadow_control(dom, set, mib).map(drop)
+            }
+            done => done,
+        };
+        done.map_err(|e| Error::on(format!("set the paging pool to {size}"), dom, e))
+    }
+
+    /// How much memory Xen may use for the page tables of HVM or PVH `dom`; before 4.17 in whole MiB.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone, another kind for PV.
+    #[doc(alias = "xc_get_paging_mempool_size")]
+    #[doc(alias = "xc_shadow_control")]
+    pub fn paging_pool(&self, dom: DomId) -> Result<Bytes> {
+        let size = match self.backend.get_paging_mempool_size(dom) {
+            Err(CallError::Unsupported { .. }) => self
+                .backend
+                .shadow_control(dom, XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION, 0)
+                .map(|mib| MiB(mib.into()).to_bytes()),
+            size => size.map(Bytes),
+        };
+        size.map_err(|e| Error::on("read the size of the paging pool", dom, e))
+    }
+}
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;
