@@ -1,0 +1,320 @@
+//! Bound ports, and how several threads wait on one device.
+//!
+//! Whoever waits first reads the device for all (the reader); the others sleep until it has
+//! delivered something or leaves, and then one of them takes its place:
+//!
+//! ```text
+//!   waiting --[my port has an event]--> done
+//!      |  ^
+//!      |  +--[something was delivered, or the reader left]-- asleep
+//!      +--[somebody reads]--> asleep
+//!      +--[nobody reads]----> reader: poll, read, deliver, leave --> waiting
+//! ```
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use rustix::io::Errno;
+use xen_types::{Deadline, DomId, Port};
+
+use crate::backend::{Backend, Device};
+use crate::error::Cause;
+use crate::{Error, Result};
+
+/// An open event-channel device; clones share it.
+///
+/// Wait on ports with [`Bound::wait`], from any number of threads, or let an event loop of your own
+/// watch the file ([`AsFd`]) and call [`EventChannels::pending`] when it is readable. One device
+/// serves one of the two ways: a waiting thread takes the events that the loop would be woken by.
+#[derive(Debug, Clone)]
+pub struct EventChannels {
+    shared: Arc<Shared>,
+}
+
+/// A virtual interrupt (`VIRQ_*`, `xen/include/public/xen.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Virq(pub u32);
+
+impl Virq {
+    /// A domain shut down or died. One binder per host, and xenstored is it: others get
+    /// [`Kind::Exists`](crate::Kind::Exists) and watch `@releaseDomain` in the xenstore instead.
+    pub const DOM_EXC: Self = Self(evtchn::VIRQ_DOM_EXC);
+    /// The hypervisor's console ring has new text.
+    pub const CON_RING: Self = Self(evtchn::VIRQ_CON_RING);
+    /// A processor went on or off line.
+    pub const PCPU_STATE: Self = Self(evtchn::VIRQ_PCPU_STATE);
+}
+
+impl EventChannels {
+    /// Opens the event channels of this domain.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`](crate::Kind::Unavailable) where there are none,
+    /// [`Kind::Denied`](crate::Kind::Denied) without the permission.
+    #[doc(alias = "xenevtchn_open")]
+    pub fn open() -> Result<Self> {
+        let device = Device::open()
+            .map_err(|e| Error::new(format!("open {}", evtchn::DEVICE), Cause::Device(e)))?;
+        Ok(Self::with_backend(Box::new(device)))
+    }
+
+    /// Event channels made elsewhere, such as by a simulated machine.
+    pub fn with_backend(backend: Box<dyn Backend>) -> Self {
+        let shared = Shared { backend, state: Mutex::default(), changed: Condvar::new() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Binds to `remote`, a port that `dom` (or its builder) allocated for this domain.
+    ///
+    /// A fresh binding has one event at once, since notifications may have been sent before it
+    /// (`xen/common/event_channel.c`).
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`](crate::Kind::Invalid) if there is no such port for this domain,
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if there is no such domain.
+    #[doc(alias = "xenevtchn_bind_interdomain")]
+    pub fn bind_interdomain(&self, dom: DomId, remote: Port) -> Result<Bound> {
+        self.bind(|backend| backend.bind_interdomain(dom, remote))
+            .map_err(|e| failed(format!("bind port {remote} of domain {dom}"), e))
+    }
+
+    /// Allocates a port of this domain that `dom` may bind.
+    ///
+    /// # Errors
+    /// [`Kind::NoMemory`](crate::Kind::NoMemory) if all ports are taken.
+    #[doc(alias = "xenevtchn_bind_unbound_port")]
+    pub fn bind_unbound_port(&self, dom: DomId) -> Result<Bound> {
+        self.bind(|backend| backend.bind_unbound_port(dom))
+            .map_err(|e| failed(format!("allocate a port for domain {dom}"), e))
+    }
+
+    /// Binds a virtual interrupt.
+    ///
+    /// # Errors
+    /// [`Kind::Exists`](crate::Kind::Exists) if somebody has bound it already.
+    #[doc(alias = "xenevtchn_bind_virq")]
+    pub fn bind_virq(&self, virq: Virq) -> Result<Bound> {
+        self.bind(|backend| backend.bind_virq(virq.0))
+            .map_err(|e| failed(format!("bind virtual interrupt {}", virq.0), e))
+    }
+
+    /// The ports that have an event, for a foreign event loop; never blocks. Each stays masked until
+    /// [`Bound::unmask`].
+    ///
+    /// # Errors
+    /// When the device cannot be read.
+    #[doc(alias = "xenevtchn_pending")]
+    pub fn pending(&self) -> Result<Vec<Port>> {
+        let arrived = self.shared.read_all().map_err(|e| failed("read pending ports", e))?;
+        let mut state = self.shared.lock();
+        state.deliver(&arrived);
+        Ok(state.take_all())
+    }
+
+    /// Binds under the lock: an event read meanwhile by another thread is delivered when the port is
+    /// known.
+    fn bind(&self, bind: impl FnOnce(&dyn Backend) -> Result<Port, Errno>) -> Result<Bound, Errno> {
+        let mut state = self.shared.lock();
+        let port = bind(&*self.shared.backend)?;
+        state.ports.insert(port, false);
+        Ok(Bound { port, shared: self.shared.clone() })
+    }
+}
+
+impl AsFd for EventChannels {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.shared.backend.fd()
+    }
+}
+
+/// A port bound by this process; dropped, it is unbound and closed.
+#[derive(Debug)]
+pub struct Bound {
+    port: Port,
+    shared: Arc<Shared>,
+}
+
+impl Bound {
+    /// The local port.
+    pub fn port(&self) -> Port {
+        self.port
+    }
+
+    /// Sends an event to the other end.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if the port is no longer ours.
+    #[doc(alias = "xenevtchn_notify")]
+    pub fn notify(&self) -> Result<()> {
+        self.shared
+            .backend
+            .notify(self.port)
+            .map_err(|e| failed(format!("notify through port {}", self.port), e))
+    }
+
+    /// Waits for an event, consumes it and unmasks the port.
+    ///
+    /// An event may be there without a new reason: look at what it is about, then wait again. Of
+    /// several threads waiting on one port each event wakes one.
+    ///
+    /// # Errors
+    /// [`Kind::TimedOut`](crate::Kind::TimedOut) if none arrives before `deadline`.
+    pub fn wait(&self, deadline: Deadline) -> Result<()> {
+        let operation = || format!("wait for an event on port {}", self.port);
+        match self.shared.consume(self.port, deadline) {
+            Ok(true) => self.unmask(),
+            Ok(false) => Err(Error::new(operation(), Cause::NoEvent)),
+            Err(e) => Err(failed(operation(), e)),
+        }
+    }
+
+    /// Lets the port have events again after [`EventChannels::pending`] named it. Do it before
+    /// looking at what the event is about.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    #[doc(alias = "xenevtchn_unmask")]
+    pub fn unmask(&self) -> Result<()> {
+        self.shared
+            .backend
+            .unmask(self.port)
+            .map_err(|e| failed(format!("unmask port {}", self.port), e))
+    }
+
+    /// Unbinds the port, telling whether that worked.
+    ///
+    /// # Errors
+    /// When the device refuses; the port is given up in any case.
+    #[doc(alias = "xenevtchn_unbind")]
+    pub fn close(self) -> Result<()> {
+        let done = self.unbind();
+        let port = self.port;
+        drop(self); // finds the port forgotten and does nothing
+        done.map_err(|e| failed(format!("unbind port {port}"), e))
+    }
+
+    /// Under the lock, so that a new binding that gets the same number is not forgotten.
+    fn unbind(&self) -> Result<(), Errno> {
+        let mut state = self.shared.lock();
+        if state.ports.remove(&self.port).is_none() {
+            return Ok(());
+        }
+        self.shared.backend.unbind(self.port)
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        // Fails only if the kernel has no such binding, which is what is wanted.
+        let _ = self.unbind();
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    backend: Box<dyn Backend>,
+    state: Mutex<State>,
+    /// Something was delivered, or the reader left.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Every bound port and whether it has an event.
+    ports: BTreeMap<Port, bool>,
+    /// Whether a thread is reading the device.
+    reading: bool,
+}
+
+impl State {
+    /// Notes events; those of ports unbound meanwhile are nobody's.
+    fn deliver(&mut self, arrived: &[Port]) {
+        for port in arrived {
+            if let Some(has_event) = self.ports.get_mut(port) {
+                *has_event = true;
+            }
+        }
+    }
+
+    fn take(&mut self, port: Port) -> bool {
+        self.ports.get_mut(&port).is_some_and(std::mem::take)
+    }
+
+    fn take_all(&mut self) -> Vec<Port> {
+        let taken = self
+            .ports
+            .iter_mut()
+            .filter_map(|(port, has_event)| std::mem::take(has_event).then_some(*port));
+        taken.collect()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change under the lock is one assignment: a panic leaves nothing half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an event of `port`; false if none arrives before `deadline`.
+    fn consume(&self, port: Port, deadline: Deadline) -> Result<bool, Errno> {
+        let mut state = self.lock();
+        loop {
+            if state.take(port) {
+                return Ok(true);
+            }
+            if state.reading {
+                let left = deadline.remaining(Instant::now());
+                if left.is_zero() {
+                    return Ok(false);
+                }
+                let woken = self.changed.wait_timeout(state, left);
+                state = woken.unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            state.reading = true;
+            drop(state);
+            let arrived = self
+                .backend
+                .poll(deadline)
+                .and_then(|ready| if ready { self.read_all().map(Some) } else { Ok(None) });
+            state = self.lock();
+            state.reading = false;
+            if let Ok(Some(ports)) = &arrived {
+                state.deliver(ports);
+            }
+            self.changed.notify_all();
+            if arrived?.is_none() {
+                return Ok(state.take(port));
+            }
+        }
+    }
+
+    /// Everything that can be read now.
+    fn read_all(&self) -> Result<Vec<Port>, Errno> {
+        let mut all = Vec::new();
+        let mut buffer = [0; 64];
+        loop {
+            match self.backend.read(&mut buffer) {
+                Ok(count) => {
+                    all.extend(buffer[..count].iter().copied().map(Port));
+                    if count < buffer.len() {
+                        return Ok(all);
+                    }
+                }
+                Err(Errno::AGAIN) => return Ok(all),
+                Err(Errno::INTR) => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+fn failed(operation: impl Into<std::borrow::Cow<'static, str>>, errno: Errno) -> Error {
+    Error::new(operation, Cause::Errno(errno))
+}
+
+#[cfg(test)]
+#[path = "channels_tests.rs"]
+mod tests;
