@@ -1,1 +1,89 @@
-//! Safe libxenguest: building PV and PVH guests.
+//! Safe libxenguest: putting a kernel into a new domain, so that it can run.
+//!
+//! A kernel is read and looked at before any domain exists, so that a wrong path or a truncated
+//! file costs nothing:
+//!
+//! ```
+//! use xg::{GuestKind, Kernel};
+//!
+//! let not_a_kernel = Kernel::from_bytes("notes.txt", b"buy milk".to_vec())?;
+//! let error = not_a_kernel.inspect().unwrap_err();
+//! assert_eq!(error.to_string(), "kernel notes.txt");
+//! let cause = std::error::Error::source(&error).map(ToString::to_string);
+//! assert_eq!(cause.as_deref(), Some("neither an ELF file nor a bzImage"));
+//! # Ok::<(), xg::Error>(())
+//! ```
+//!
+//! [`Xg::build`] then does what libxl's `libxl__build_dom` does, with the libxenguest of the running
+//! Xen. The order around it, which is libxl's (`libxl__build_pre` and after, 4.17 and 4.20):
+//!
+//! 1. `xc`: create the domain, create its virtual CPUs, set the memory ceiling, allocate the store
+//!    and console ports; for PVH the timer mode; for PV the memory-map limit; the TSC mode; for PVH
+//!    the paging pool, without which populating its memory fails.
+//! 2. [`Xg::apply_cpu_policy`].
+//! 3. [`Xg::build`], which gives the frames of the store and console rings.
+//! 4. The caller writes them to the store, introduces the domain to xenstored and unpauses it.
+//!
+//! What it does for you: every call of the sequence checked, with libxenguest's own explanation in
+//! the error; the image released on every path; kernels and ramdisks shared between builds.
+//!
+//! What it does not do: create or destroy domains (a failed build leaves the domain for the caller
+//! to destroy), touch the store, build HVM, save or restore.
+//!
+//! # PVH and ACPI
+//!
+//! Xen makes no ACPI tables for a PVH guest and libxenguest only places what it is given, so this
+//! crate makes the few that Linux needs. Without them Linux 6.1 prints its first lines, on one CPU, but
+//! does not start its Xen timer (no "installing Xen timer" in its log, Xen 4.17 and 4.20), and cannot
+//! power itself off.
+
+mod acpi;
+mod build;
+mod cpu;
+mod error;
+mod format;
+mod layout;
+mod payload;
+
+pub mod backend;
+
+use std::sync::Arc;
+
+use xc::Xc;
+
+pub use build::{BuildConfig, Built, RingFrame};
+pub use cpu::CpuPolicy;
+pub use error::{Error, InvalidConfig, Kind, Result};
+pub use format::{Compression, Elf, Format, ImageError};
+pub use payload::{Kernel, MAX_BYTES, PayloadError, Ramdisk};
+pub use xc::GuestKind;
+
+use backend::Backend;
+
+/// A handle to the domain builder.
+///
+/// Clones share the handle; it may be used from any number of threads at once. In a process forked
+/// from the one that opened it, every call fails.
+#[derive(Debug, Clone)]
+pub struct Xg {
+    backend: Arc<dyn Backend>,
+}
+
+impl Xg {
+    /// Opens the libxenguest that belongs to the Xen under `xc`.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`] if it is not installed or of a release not known here,
+    /// [`Kind::Denied`] without the privilege.
+    #[doc(alias = "xc_interface_open")]
+    pub fn open(xc: &Xc) -> Result<Self> {
+        let backend =
+            backend::LibXenGuest::open(xc.release()).map_err(|source| Error::Open { source })?;
+        Ok(Self::with_backend(Arc::new(backend)))
+    }
+
+    /// A handle over calls made elsewhere, such as by a simulated machine.
+    pub fn with_backend(backend: Arc<dyn Backend>) -> Self {
+        Self { backend }
+    }
+}

@@ -1,0 +1,400 @@
+//! The calls themselves, and the only `unsafe` of this crate.
+
+#![allow(unsafe_code, reason = "calls a C library")]
+
+use std::ffi::{CStr, c_int};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use xc::{E820Entry, Release};
+use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
+use xenguest_sys::{ImageField, Interface, Library, Messages, xc_dom_image};
+
+use super::{Backend, CallError, Container, Image};
+
+/// The libxenguest of the running Xen.
+#[derive(Debug)]
+pub struct LibXenGuest {
+    interface: Interface,
+}
+
+/// libxenguest could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// It, or the libxenctrl below it, could not be loaded.
+    #[error(transparent)]
+    Load(#[from] xenguest_sys::LoadError),
+    /// The hypervisor could not be opened.
+    #[error(transparent)]
+    Open(#[from] xenguest_sys::OpenError),
+}
+
+impl OpenError {
+    pub(crate) fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Open(xenguest_sys::OpenError::Os(e)) => Errno::from_io_error(e),
+            _ => None,
+        }
+    }
+}
+
+impl LibXenGuest {
+    /// Loads libxenguest of `release` and opens a handle.
+    ///
+    /// # Errors
+    /// If either cannot be had.
+    pub fn open(release: Release) -> Result<Self, OpenError> {
+        let library = Arc::new(Library::load(release)?);
+        tracing::debug!(library = %library.path().display(), %release, "opened the domain builder");
+        Ok(Self { interface: Interface::open(library)? })
+    }
+
+    fn library(&self) -> &Library {
+        self.interface.library()
+    }
+
+    /// The pointer of a call, if this release has it and this process may make it.
+    fn call<F>(&self, call: &'static str, function: Option<F>) -> Result<F, CallError> {
+        self.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
+        let xen = self.library().ctrl().release();
+        function.ok_or(CallError::Unsupported { call, xen })
+    }
+}
+
+impl Backend for LibXenGuest {
+    fn allocate<'a>(
+        &'a self,
+        cmdline: &CStr,
+        features: Option<&CStr>,
+    ) -> Result<Box<dyn Image + 'a>, CallError> {
+        let functions = self.library().functions();
+        let allocate = self.call("xc_dom_allocate", functions.dom_allocate)?;
+        let release = self.call("xc_dom_release", functions.dom_release)?;
+        let handle = self.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
+        let features = features.map_or(ptr::null(), CStr::as_ptr);
+        let (image, messages) = listen(|| {
+            // SAFETY: the handle must be open and the strings terminated or null (xenguest.h):
+            // `interface` holds it open, CStr is terminated; both strings are copied.
+            unsafe { allocate(handle, cmdline.as_ptr(), features) }
+        });
+        match NonNull::new(image) {
+            Some(image) => Ok(Box::new(LibImage {
+                backend: self,
+                image,
+                release,
+                payloads: Vec::new(),
+                acpi: Vec::new(),
+                e820: Vec::new(),
+            })),
+            None => Err(failed(0, messages)),
+        }
+    }
+
+    fn set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<(), CallError> {
+        let function = self.library().ctrl().functions().domain_set_memory_map;
+        let set = self.call("xc_domain_set_memory_map", function)?;
+        let handle = self.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
+        let mut raw = to_raw(map);
+        let entries = u32::try_from(raw.len()).unwrap_or(u32::MAX);
+        check(|| {
+            // SAFETY: the handle must be open and the array hold `entries` entries (xenctrl.h):
+            // `interface` holds it open, the array has that many; Xen refuses more than 128.
+            unsafe { set(handle, dom.into(), raw.as_mut_ptr(), entries) }
+        })
+    }
+
+    fn cpuid_apply_policy(
+        &self,
+        dom: DomId,
+        itsc: bool,
+        nested_virt: bool,
+    ) -> Result<(), CallError> {
+        let function = self.library().functions().cpuid_apply_policy;
+        let apply = self.call("xc_cpuid_apply_policy", function)?;
+        let handle = self.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
+        let (restore, pae) = (false, true);
+        let none = ptr::null();
+        check(|| {
+            // SAFETY: the handle must be open and the arrays of the announced length or null
+            // (xenguest.h): `interface` holds it open, all arrays are null and of length 0.
+            // Releases before 4.15.5, 4.16.5 and 4.17.2 do not declare the last argument; see the
+            // declaration for why they may be given it.
+            unsafe {
+                apply(
+                    handle,
+                    dom.into(),
+                    restore,
+                    ptr::null(),
+                    0,
+                    pae,
+                    itsc,
+                    nested_virt,
+                    none,
+                    none,
+                )
+            }
+        })
+    }
+}
+
+/// An image of libxenguest, with everything that it points to.
+#[derive(Debug)]
+struct LibImage<'a> {
+    backend: &'a LibXenGuest,
+    image: NonNull<xc_dom_image>,
+    release: unsafe extern "C" fn(*mut xc_dom_image),
+    /// Kernel and modules, which the image points to until it is released.
+    payloads: Vec<Arc<Vec<u8>>>,
+    /// The ACPI tables and the memory map, likewise.
+    acpi: Vec<u8>,
+    e820: Vec<xenguest_sys::E820Entry>,
+}
+
+type Step = unsafe extern "C" fn(*mut xc_dom_image) -> c_int;
+
+impl LibImage<'_> {
+    fn functions(&self) -> xenguest_sys::Functions {
+        *self.backend.library().functions()
+    }
+
+    fn step(&mut self, call: &'static str, function: Option<Step>) -> Result<(), CallError> {
+        let step = self.backend.call(call, function)?;
+        let image = self.image.as_ptr();
+        check(|| {
+            // SAFETY: the image must be live and used by nobody else, and what it points to must
+            // live (xenguest.h): `self` owns it, is borrowed uniquely, and holds its payloads.
+            unsafe { step(image) }
+        })
+    }
+
+    fn write(&mut self, field: ImageField, value: u64) {
+        let layout = *self.backend.library().layout();
+        // SAFETY: the image must be live, of the layout's release and not used meanwhile, and the
+        // value meaningful: `self` owns an image of the library whose layout this is and is
+        // borrowed uniquely; each caller says what the value is.
+        let written = unsafe { layout.write(self.image.as_ptr(), field, value) };
+        // Each caller's argument has a type no wider than its field.
+        assert!(written, "{field:?} is too narrow for {value:#x}");
+    }
+
+    fn read(&self, field: ImageField) -> u64 {
+        // SAFETY: the image must be live and of the layout's release: `self` owns it.
+        unsafe { self.backend.library().layout().read(self.image.as_ptr(), field) }
+    }
+}
+
+impl Drop for LibImage<'_> {
+    fn drop(&mut self) {
+        if self.backend.interface.as_ptr().is_err() {
+            return; // in a forked child: the parent's mappings are the parent's to undo
+        }
+        // SAFETY: must be live and never used again: `self` owned it and ends here; the payloads
+        // and the map are fields and dropped afterwards.
+        unsafe { (self.release)(self.image.as_ptr()) };
+    }
+}
+
+impl Image for LibImage<'_> {
+    fn set_container_type(&mut self, container: Container) {
+        self.write(
+            ImageField::ContainerType,
+            match container {
+                Container::Pv => 0,
+                Container::Hvm => 1,
+            },
+        );
+    }
+
+    fn set_flags(&mut self, flags: u64) {
+        self.write(ImageField::Flags, flags);
+    }
+
+    fn set_console(&mut self, port: Port, domain: DomId) {
+        self.write(ImageField::ConsoleEvtchn, port.0.into());
+        self.write(ImageField::ConsoleDomid, domain.raw().into());
+    }
+
+    fn set_xenstore(&mut self, port: Port, domain: DomId) {
+        self.write(ImageField::XenstoreEvtchn, port.0.into());
+        self.write(ImageField::XenstoreDomid, domain.raw().into());
+    }
+
+    fn set_claim_enabled(&mut self, claim: bool) {
+        self.write(ImageField::ClaimEnabled, claim.into());
+    }
+
+    fn set_max_vcpus(&mut self, vcpus: u32) {
+        self.write(ImageField::MaxVcpus, vcpus.into());
+    }
+
+    fn set_target_pages(&mut self, pages: PageCount) {
+        self.write(ImageField::TargetPages, pages.get());
+    }
+
+    fn set_mmio(&mut self, start: u64, size: u64) {
+        self.write(ImageField::MmioStart, start);
+        self.write(ImageField::MmioSize, size);
+    }
+
+    fn set_lowmem_end(&mut self, end: u64) {
+        self.write(ImageField::LowmemEnd, end);
+    }
+
+    fn set_highmem_end(&mut self, end: u64) {
+        self.write(ImageField::HighmemEnd, end);
+    }
+
+    fn set_vga_hole_size(&mut self, pages: PageCount) {
+        self.write(ImageField::VgaHoleSize, pages.get());
+    }
+
+    fn set_device_model(&mut self, device_model: bool) {
+        self.write(ImageField::DeviceModel, device_model.into());
+    }
+
+    fn set_acpi_module(&mut self, module: Vec<u8>, address: u64) {
+        self.acpi = module;
+        let size = self.acpi.len();
+        self.write(ImageField::AcpiModule0Data, self.acpi.as_ptr().expose_provenance() as u64);
+        self.write(ImageField::AcpiModule0Length, size as u64);
+        self.write(ImageField::AcpiModule0GuestAddrOut, address);
+    }
+
+    fn set_e820(&mut self, map: &[E820Entry]) {
+        self.e820 = to_raw(map);
+        let entries = self.e820.len();
+        self.write(ImageField::E820, self.e820.as_ptr().expose_provenance() as u64);
+        self.write(ImageField::E820Entries, entries as u64);
+    }
+
+    fn kernel_mem(&mut self, kernel: Arc<Vec<u8>>) -> Result<(), CallError> {
+        let function = self.functions().dom_kernel_mem;
+        let kernel_mem = self.backend.call("xc_dom_kernel_mem", function)?;
+        let (data, size) = (kernel.as_ptr().cast(), kernel.len());
+        self.payloads.push(kernel);
+        let image = self.image.as_ptr();
+        check(|| {
+            // SAFETY: the image must be live, and `size` bytes readable until it is released
+            // (xenguest.h): `self` owns the image and, since the line above, a share of the bytes.
+            unsafe { kernel_mem(image, data, size) }
+        })
+    }
+
+    fn module_mem(&mut self, module: Arc<Vec<u8>>) -> Result<(), CallError> {
+        let function = self.functions().dom_module_mem;
+        let module_mem = self.backend.call("xc_dom_module_mem", function)?;
+        let (data, size) = (module.as_ptr().cast(), module.len());
+        self.payloads.push(module);
+        let image = self.image.as_ptr();
+        check(|| {
+            // SAFETY: the image must be live with room for a module, and `size` bytes readable
+            // until it is released (xenguest.h, XG_MAX_MODULES 2): `self` owns the image and a
+            // share of the bytes, and one build passes one module.
+            unsafe { module_mem(image, data, size, ptr::null()) }
+        })
+    }
+
+    fn boot_xen_init(&mut self, dom: DomId) -> Result<(), CallError> {
+        let function = self.functions().dom_boot_xen_init;
+        let init = self.backend.call("xc_dom_boot_xen_init", function)?;
+        let handle = self.backend.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
+        let image = self.image.as_ptr();
+        check(|| {
+            // SAFETY: the image must be live and the handle stay open as long (xenguest.h): `self`
+            // owns the one and borrows the owner of the other.
+            unsafe { init(image, handle, dom.into()) }
+        })
+    }
+
+    fn parse_image(&mut self) -> Result<(), CallError> {
+        self.step("xc_dom_parse_image", self.functions().dom_parse_image)
+    }
+
+    fn mem_init(&mut self, mib: u32) -> Result<(), CallError> {
+        let init = self.backend.call("xc_dom_mem_init", self.functions().dom_mem_init)?;
+        let image = self.image.as_ptr();
+        check(|| {
+            // SAFETY: the image must be live (xenguest.h): `self` owns it.
+            unsafe { init(image, mib) }
+        })
+    }
+
+    fn boot_mem_init(&mut self) -> Result<(), CallError> {
+        self.step("xc_dom_boot_mem_init", self.functions().dom_boot_mem_init)
+    }
+
+    fn build_image(&mut self) -> Result<(), CallError> {
+        self.step("xc_dom_build_image", self.functions().dom_build_image)
+    }
+
+    fn boot_image(&mut self) -> Result<(), CallError> {
+        self.step("xc_dom_boot_image", self.functions().dom_boot_image)
+    }
+
+    fn gnttab_init(&mut self) -> Result<(), CallError> {
+        self.step("xc_dom_gnttab_init", self.functions().dom_gnttab_init)
+    }
+
+    fn console_pfn(&self) -> Gfn {
+        Gfn(self.read(ImageField::ConsolePfn))
+    }
+
+    fn xenstore_pfn(&self) -> Gfn {
+        Gfn(self.read(ImageField::XenstorePfn))
+    }
+
+    fn pv_p2m(&self, gfn: Gfn) -> Option<Mfn> {
+        // The map has `p2m_size` entries, of which `total_pages` are populated (xc_dom_p2m).
+        let entries = self.read(ImageField::P2mSize).min(self.read(ImageField::TotalPages));
+        let map = self.read(ImageField::PvP2m);
+        if map == 0 || gfn.0 >= entries {
+            return None;
+        }
+        let map = ptr::with_exposed_provenance::<u64>(usize::try_from(map).ok()?);
+        let entry = map.wrapping_add(usize::try_from(gfn.0).ok()?);
+        // SAFETY: must lie in the map, which lives as long as the image (xg_dom_x86.c): its index is
+        // below the number of entries.
+        Some(Mfn(unsafe { entry.read() }))
+    }
+}
+
+fn to_raw(map: &[E820Entry]) -> Vec<xenguest_sys::E820Entry> {
+    map.iter()
+        .map(|entry| xenguest_sys::E820Entry {
+            addr: entry.start,
+            size: entry.size.get(),
+            type_: entry.kind as u32,
+        })
+        .collect()
+}
+
+/// Makes a call that returns 0 or fails.
+fn check(call: impl FnOnce() -> c_int) -> Result<(), CallError> {
+    match listen(call) {
+        (0, _) => Ok(()),
+        (returned, messages) => Err(failed(returned, messages)),
+    }
+}
+
+fn listen<R>(call: impl FnOnce() -> R) -> (R, (Option<Errno>, Messages)) {
+    let ((result, errno), messages) = xenguest_sys::messages_of(|| {
+        xenguest_sys::clear_errno();
+        let result = call();
+        (result, std::io::Error::last_os_error().raw_os_error())
+    });
+    (result, (errno.filter(|raw| *raw != 0).map(Errno::from_raw_os_error), messages))
+}
+
+/// Some calls return -1 and set errno, some return a negative error number, some do neither and
+/// explain themselves in the log.
+fn failed(returned: c_int, (errno, messages): (Option<Errno>, Messages)) -> CallError {
+    let negated = (-4095..-1).contains(&returned).then(|| Errno::from_raw_os_error(-returned));
+    let said = if messages.problems.is_empty() {
+        messages.last.into_iter().collect()
+    } else {
+        messages.problems
+    };
+    CallError::Failed { errno: negated.or(errno), said }
+}

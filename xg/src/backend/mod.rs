@@ -1,0 +1,150 @@
+//! The seam: one method per C call or field of `struct xc_dom_image`.
+//!
+//! [`LibXenGuest`] makes the calls. A simulated machine implements [`Backend`] itself; everything
+//! above this module is the same for both.
+
+mod libxenguest;
+
+use std::ffi::CStr;
+use std::fmt;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use xc::{E820Entry, Release};
+use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
+
+pub use libxenguest::{LibXenGuest, OpenError};
+
+/// The calls that need no image.
+pub trait Backend: Send + Sync + fmt::Debug {
+    /// `xc_dom_allocate`. Dropping the image is `xc_dom_release`.
+    fn allocate<'a>(
+        &'a self,
+        cmdline: &CStr,
+        features: Option<&CStr>,
+    ) -> Result<Box<dyn Image + 'a>, CallError>;
+
+    /// `xc_domain_set_memory_map`: libxenctrl's, called in the middle of a build.
+    fn set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<(), CallError>;
+
+    /// `xc_cpuid_apply_policy` of a new domain, with no overrides and PAE, which every guest has.
+    fn cpuid_apply_policy(
+        &self,
+        dom: DomId,
+        itsc: bool,
+        nested_virt: bool,
+    ) -> Result<(), CallError>;
+}
+
+/// A domain under construction. Dropping it releases it, in whatever state it is.
+pub trait Image: fmt::Debug {
+    /// `container_type`.
+    fn set_container_type(&mut self, container: Container);
+    /// `flags`, the `SIF_*` of a PV guest's start info.
+    fn set_flags(&mut self, flags: u64);
+    /// `console_evtchn` and `console_domid`.
+    fn set_console(&mut self, port: Port, domain: DomId);
+    /// `xenstore_evtchn` and `xenstore_domid`.
+    fn set_xenstore(&mut self, port: Port, domain: DomId);
+    /// `claim_enabled`.
+    fn set_claim_enabled(&mut self, claim: bool);
+    /// `max_vcpus`.
+    fn set_max_vcpus(&mut self, vcpus: u32);
+    /// `target_pages`.
+    fn set_target_pages(&mut self, pages: PageCount);
+    /// `mmio_start` and `mmio_size`.
+    fn set_mmio(&mut self, start: u64, size: u64);
+    /// `lowmem_end`.
+    fn set_lowmem_end(&mut self, end: u64);
+    /// `highmem_end`.
+    fn set_highmem_end(&mut self, end: u64);
+    /// `vga_hole_size`.
+    fn set_vga_hole_size(&mut self, pages: PageCount);
+    /// `device_model`.
+    fn set_device_model(&mut self, device_model: bool);
+    /// `acpi_modules[0]`: data, length and the address at which it is to be placed.
+    fn set_acpi_module(&mut self, module: Vec<u8>, address: u64);
+    /// `e820` and `e820_entries`.
+    fn set_e820(&mut self, map: &[E820Entry]);
+
+    /// `xc_dom_kernel_mem`.
+    fn kernel_mem(&mut self, kernel: Arc<Vec<u8>>) -> Result<(), CallError>;
+    /// `xc_dom_module_mem`, without a command line.
+    fn module_mem(&mut self, module: Arc<Vec<u8>>) -> Result<(), CallError>;
+    /// `xc_dom_boot_xen_init`.
+    fn boot_xen_init(&mut self, dom: DomId) -> Result<(), CallError>;
+    /// `xc_dom_parse_image`.
+    fn parse_image(&mut self) -> Result<(), CallError>;
+    /// `xc_dom_mem_init`, in MiB.
+    fn mem_init(&mut self, mib: u32) -> Result<(), CallError>;
+    /// `xc_dom_boot_mem_init`.
+    fn boot_mem_init(&mut self) -> Result<(), CallError>;
+    /// `xc_dom_build_image`.
+    fn build_image(&mut self) -> Result<(), CallError>;
+    /// `xc_dom_boot_image`.
+    fn boot_image(&mut self) -> Result<(), CallError>;
+    /// `xc_dom_gnttab_init`.
+    fn gnttab_init(&mut self) -> Result<(), CallError>;
+
+    /// `console_pfn`.
+    fn console_pfn(&self) -> Gfn;
+    /// `xenstore_pfn`.
+    fn xenstore_pfn(&self) -> Gfn;
+    /// `pv_p2m[gfn]`, of a built PV image; `None` beyond the map.
+    fn pv_p2m(&self, gfn: Gfn) -> Option<Mfn>;
+}
+
+/// `container_type` of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Container {
+    /// `XC_DOM_PV_CONTAINER`.
+    Pv,
+    /// `XC_DOM_HVM_CONTAINER`, for HVM and PVH.
+    Hvm,
+}
+
+/// A call that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The library refused.
+    Failed {
+        /// The error number, if the call set one.
+        errno: Option<Errno>,
+        /// What the library logged during the call.
+        said: Vec<String>,
+    },
+    /// This release of Xen does not have the call.
+    Unsupported {
+        /// The C function.
+        call: &'static str,
+        /// The release.
+        xen: Release,
+    },
+    /// The handle was opened by another process, before a fork.
+    UsedAfterFork,
+}
+
+impl fmt::Display for CallError {
+    /// The library's own words are part of the text, because no other source has them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { errno: Some(errno), said } if said.is_empty() => errno.fmt(f),
+            Self::Failed { errno: Some(errno), said } => {
+                write!(f, "{errno}; libxenguest said: {}", said.join("; "))
+            }
+            Self::Failed { errno: None, said } if said.is_empty() => {
+                f.write_str("libxenguest gave no reason")
+            }
+            Self::Failed { errno: None, said } => {
+                write!(f, "libxenguest said: {}", said.join("; "))
+            }
+            Self::Unsupported { call, xen } => write!(f, "Xen {xen} has no {call}"),
+            Self::UsedAfterFork => {
+                f.write_str("the handle was opened by another process, before a fork")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CallError {}

@@ -1,0 +1,345 @@
+use std::error::Error as _;
+use std::sync::{Arc, Mutex};
+
+use rustix::io::Errno;
+use xc::E820Entry;
+use xen_types::PageCount;
+
+use super::*;
+use crate::{CpuPolicy, Kind};
+
+/// Notes every call and field as text; fails at the call it is told to. Not a simulation.
+#[derive(Debug, Default)]
+struct Recorder {
+    calls: Mutex<Vec<String>>,
+    fails_at: Option<&'static str>,
+}
+
+impl Recorder {
+    fn failing_at(call: &'static str) -> Self {
+        Self { fails_at: Some(call), ..Self::default() }
+    }
+
+    fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    fn note(&self, call: String) -> Result<(), CallError> {
+        let fails = self.fails_at.is_some_and(|name| call.starts_with(name));
+        self.calls.lock().unwrap().push(call);
+        if !fails {
+            return Ok(());
+        }
+        Err(CallError::Failed { errno: Some(Errno::INVAL), said: vec!["as told".to_owned()] })
+    }
+
+    fn field(&self, field: String) {
+        self.calls.lock().unwrap().push(field);
+    }
+}
+
+impl Backend for Recorder {
+    fn allocate<'a>(
+        &'a self,
+        cmdline: &CStr,
+        features: Option<&CStr>,
+    ) -> Result<Box<dyn Image + 'a>, CallError> {
+        self.note(format!("allocate {cmdline:?} {features:?}"))?;
+        Ok(Box::new(Recording(self)))
+    }
+    fn set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<(), CallError> {
+        self.note(format!("set_memory_map {dom} of {}", map.len()))
+    }
+    fn cpuid_apply_policy(&self, dom: DomId, itsc: bool, nested: bool) -> Result<(), CallError> {
+        self.note(format!("cpuid_apply_policy {dom} itsc {itsc} nested {nested}"))
+    }
+}
+
+#[derive(Debug)]
+struct Recording<'a>(&'a Recorder);
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        self.0.field("release".to_owned());
+    }
+}
+
+impl Image for Recording<'_> {
+    fn set_container_type(&mut self, container: Container) {
+        self.0.field(format!("container_type {container:?}"));
+    }
+    fn set_flags(&mut self, flags: u64) {
+        self.0.field(format!("flags {flags}"));
+    }
+    fn set_console(&mut self, port: Port, domain: DomId) {
+        self.0.field(format!("console {port} of {domain}"));
+    }
+    fn set_xenstore(&mut self, port: Port, domain: DomId) {
+        self.0.field(format!("xenstore {port} of {domain}"));
+    }
+    fn set_claim_enabled(&mut self, claim: bool) {
+        self.0.field(format!("claim {claim}"));
+    }
+    fn set_max_vcpus(&mut self, vcpus: u32) {
+        self.0.field(format!("max_vcpus {vcpus}"));
+    }
+    fn set_target_pages(&mut self, pages: PageCount) {
+        self.0.field(format!("target_pages {:#x}", pages.get()));
+    }
+    fn set_mmio(&mut self, start: u64, size: u64) {
+        self.0.field(format!("mmio {start:#x} {size:#x}"));
+    }
+    fn set_lowmem_end(&mut self, end: u64) {
+        self.0.field(format!("lowmem_end {end:#x}"));
+    }
+    fn set_highmem_end(&mut self, end: u64) {
+        self.0.field(format!("highmem_end {end:#x}"));
+    }
+    fn set_vga_hole_size(&mut self, pages: PageCount) {
+        self.0.field(format!("vga_hole_size {}", pages.get()));
+    }
+    fn set_device_model(&mut self, device_model: bool) {
+        self.0.field(format!("device_model {device_model}"));
+    }
+    fn set_acpi_module(&mut self, module: Vec<u8>, address: u64) {
+        self.0.field(format!(
+            "acpi_module {} at {address:#x}",
+            String::from_utf8_lossy(&module[..8])
+        ));
+    }
+    fn set_e820(&mut self, map: &[E820Entry]) {
+        self.0.field(format!("e820 of {}", map.len()));
+    }
+    fn kernel_mem(&mut self, kernel: Arc<Vec<u8>>) -> Result<(), CallError> {
+        self.0.note(format!("kernel_mem {}", kernel.len()))
+    }
+    fn module_mem(&mut self, module: Arc<Vec<u8>>) -> Result<(), CallError> {
+        self.0.note(format!("module_mem {}", module.len()))
+    }
+    fn boot_xen_init(&mut self, dom: DomId) -> Result<(), CallError> {
+        self.0.note(format!("boot_xen_init {dom}"))
+    }
+    fn parse_image(&mut self) -> Result<(), CallError> {
+        self.0.note("parse_image".to_owned())
+    }
+    fn mem_init(&mut self, mib: u32) -> Result<(), CallError> {
+        self.0.note(format!("mem_init {mib}"))
+    }
+    fn boot_mem_init(&mut self) -> Result<(), CallError> {
+        self.0.note("boot_mem_init".to_owned())
+    }
+    fn build_image(&mut self) -> Result<(), CallError> {
+        self.0.note("build_image".to_owned())
+    }
+    fn boot_image(&mut self) -> Result<(), CallError> {
+        self.0.note("boot_image".to_owned())
+    }
+    fn gnttab_init(&mut self) -> Result<(), CallError> {
+        self.0.note("gnttab_init".to_owned())
+    }
+    fn console_pfn(&self) -> Gfn {
+        Gfn(0xc0)
+    }
+    fn xenstore_pfn(&self) -> Gfn {
+        Gfn(0x50)
+    }
+    fn pv_p2m(&self, gfn: Gfn) -> Option<Mfn> {
+        Some(Mfn(gfn.0 + 0x7_0000))
+    }
+}
+
+fn seven() -> DomId {
+    DomId::new(7).unwrap()
+}
+
+/// A gzip header: passes inspection, and what is in it is libxenguest's to judge.
+fn config(kind: GuestKind) -> BuildConfig {
+    let kernel = Kernel::from_bytes("vmlinuz", b"\x1f\x8b\x08\0\0\0".to_vec()).unwrap();
+    BuildConfig {
+        ramdisk: Some(Ramdisk::from_bytes("initrd", vec![0; 9]).unwrap()),
+        cmdline: c"console=hvc0".to_owned(),
+        ..BuildConfig::new(kind, kernel, MiB(128), Port(1), Port(2))
+    }
+}
+
+fn build(recorder: Recorder, config: &BuildConfig) -> (Result<Built>, Vec<String>) {
+    let recorder = Arc::new(recorder);
+    let built = Xg::with_backend(recorder.clone()).build(seven(), config);
+    (built, recorder.calls())
+}
+
+#[test]
+fn a_pv_guest_is_built_in_libxls_order() {
+    let (built, calls) = build(Recorder::default(), &config(GuestKind::Pv));
+    assert_eq!(
+        calls,
+        [
+            r#"allocate "console=hvc0" None"#,
+            "console 2 of 0",
+            "xenstore 1 of 0",
+            "claim false",
+            "max_vcpus 1",
+            "container_type Pv",
+            "flags 0",
+            "kernel_mem 6",
+            "module_mem 9",
+            "boot_xen_init 7",
+            "parse_image",
+            "mem_init 128",
+            "boot_mem_init",
+            "build_image",
+            "boot_image",
+            "gnttab_init",
+            "release",
+        ]
+    );
+    let store = RingFrame::Machine(Mfn(0x7_0050));
+    assert_eq!(built.unwrap(), Built { store, console: RingFrame::Machine(Mfn(0x7_00c0)) });
+}
+
+#[test]
+fn a_pvh_guest_is_told_its_memory_before_it_is_filled() {
+    let (built, calls) = build(Recorder::default(), &config(GuestKind::Pvh));
+    assert_eq!(
+        calls[5..],
+        [
+            "container_type Hvm",
+            "target_pages 0x8000",
+            "mmio 0xfc000000 0x4000000",
+            "lowmem_end 0x8000000",
+            "highmem_end 0x0",
+            "vga_hole_size 0",
+            "device_model false",
+            "kernel_mem 6",
+            "module_mem 9",
+            "boot_xen_init 7",
+            "parse_image",
+            "mem_init 128",
+            "boot_mem_init",
+            r#"acpi_module RSD PTR  at 0xfc000000"#,
+            "set_memory_map 7 of 3",
+            "e820 of 3",
+            "build_image",
+            "boot_image",
+            "gnttab_init",
+            "release",
+        ]
+    );
+    let built = built.unwrap();
+    assert_eq!((built.store.number(), built.console.number()), (0x50, 0xc0));
+}
+
+#[test]
+fn a_ballooned_guest_has_the_map_of_its_maximum_under_pvh_only() {
+    let mut config = config(GuestKind::Pvh);
+    config.max_memory = MiB(256);
+    let (_, pvh) = build(Recorder::default(), &config);
+    assert!(pvh.contains(&"mem_init 256".to_owned()), "{pvh:?}");
+    assert!(pvh.contains(&"target_pages 0x8000".to_owned()), "{pvh:?}");
+    config.kind = GuestKind::Pv;
+    let (_, pv) = build(Recorder::default(), &config);
+    assert!(pv.contains(&"mem_init 128".to_owned()), "{pv:?}");
+}
+
+#[test]
+fn a_failure_at_any_call_ends_the_build_names_the_call_and_releases_the_image() {
+    let fallible = [
+        "kernel_mem",
+        "module_mem",
+        "boot_xen_init",
+        "parse_image",
+        "mem_init",
+        "boot_mem_init",
+        "set_memory_map",
+        "build_image",
+        "boot_image",
+        "gnttab_init",
+    ];
+    let ends = fallible.map(|call| {
+        let (built, calls) = build(Recorder::failing_at(call), &config(GuestKind::Pvh));
+        let error = built.unwrap_err();
+        assert!(error.to_string().ends_with(call), "{error}");
+        let last = calls[calls.len() - 2].split(' ').next().unwrap().to_owned();
+        (last, calls[calls.len() - 1].clone())
+    });
+    assert_eq!(ends, fallible.map(|call| (call.to_owned(), "release".to_owned())));
+}
+
+#[test]
+fn what_libxenguest_said_is_the_cause() {
+    let (built, _) = build(Recorder::failing_at("parse_image"), &config(GuestKind::Pv));
+    let error = built.unwrap_err();
+    assert_eq!(error.to_string(), "build domain 7: xc_dom_parse_image");
+    assert_eq!(
+        error.source().unwrap().to_string(),
+        "Invalid argument (os error 22); libxenguest said: as told"
+    );
+    assert_eq!(error.kind(), Kind::Invalid);
+}
+
+#[test]
+fn nothing_is_called_for_what_cannot_be_built() {
+    let refused = |change: fn(&mut BuildConfig)| {
+        let mut config = config(GuestKind::Pvh);
+        change(&mut config);
+        let (built, calls) = build(Recorder::default(), &config);
+        assert_eq!(calls, Vec::<String>::new());
+        let error = built.unwrap_err();
+        (error.kind(), error.source().unwrap().to_string())
+    };
+    assert_eq!(
+        refused(|c| c.vcpus = 129),
+        (Kind::Unavailable, "129 virtual CPUs for a PVH guest: at most 128 here".to_owned())
+    );
+    assert_eq!(refused(|c| c.vcpus = 0), (Kind::Invalid, "no virtual CPU".to_owned()));
+    assert_eq!(refused(|c| c.kind = GuestKind::Hvm).0, Kind::Unavailable);
+    assert_eq!(refused(|c| c.memory = MiB(0)).0, Kind::Invalid);
+    assert_eq!(
+        refused(|c| c.max_memory = MiB(64)).1,
+        "a memory target of 128 MiB above the maximum of 64 MiB"
+    );
+    assert_eq!(
+        refused(|c| {
+            c.max_memory = MiB(1 << 24);
+            c.memory = MiB(1 << 24);
+        })
+        .1,
+        "16777216 MiB of memory: 1 MiB to 16777215 MiB can be built"
+    );
+    assert_eq!(
+        refused(|c| c.kernel = Kernel::from_bytes("k", vec![0]).unwrap()),
+        (Kind::Invalid, "neither an ELF file nor a bzImage".to_owned())
+    );
+}
+
+#[test]
+fn a_command_line_that_a_pv_guest_would_see_cut_is_refused() {
+    let mut config = config(GuestKind::Pv);
+    config.cmdline = CString::new("x".repeat(1024)).unwrap();
+    let (built, _) = build(Recorder::default(), &config);
+    assert_eq!(
+        built.unwrap_err().source().unwrap().to_string(),
+        "a command line of 1024 bytes: a PV guest can be given 1023"
+    );
+    config.kind = GuestKind::Pvh;
+    build(Recorder::default(), &config).0.unwrap();
+}
+
+#[test]
+fn features_are_asked_of_pv_kernels_only() {
+    let mut config = config(GuestKind::Pv);
+    config.features = Some(c"pae_pgdir_above_4gb".to_owned());
+    let (_, pv) = build(Recorder::default(), &config);
+    assert_eq!(pv[0], r#"allocate "console=hvc0" Some("pae_pgdir_above_4gb")"#);
+    config.kind = GuestKind::Pvh;
+    let (_, pvh) = build(Recorder::default(), &config);
+    assert_eq!(pvh[0], r#"allocate "console=hvc0" None"#);
+}
+
+#[test]
+fn the_cpu_policy_reaches_the_call() {
+    let recorder = Arc::new(Recorder::default());
+    let policy = CpuPolicy { invariant_tsc: true, ..CpuPolicy::DEFAULT };
+    Xg::with_backend(recorder.clone()).apply_cpu_policy(seven(), &policy).unwrap();
+    assert_eq!(recorder.calls(), ["cpuid_apply_policy 7 itsc true nested false"]);
+}

@@ -1,0 +1,255 @@
+//! What failed, for which file or domain, and why.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+use xen_types::{DomId, MiB};
+
+use crate::backend::{CallError, OpenError};
+use crate::{GuestKind, ImageError, PayloadError};
+
+/// The result of an operation of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An operation of this crate that failed.
+///
+/// The text names the operation and its subject; the cause is the
+/// [source](std::error::Error::source).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// libxenguest could not be opened.
+    #[error("open the domain builder")]
+    Open {
+        /// Why.
+        source: OpenError,
+    },
+    /// A kernel or ramdisk could not be read.
+    #[error("read {role} {name}")]
+    Read {
+        /// What the file was to be.
+        role: Role,
+        /// Its path.
+        name: Arc<str>,
+        /// Why.
+        source: PayloadError,
+    },
+    /// A kernel is not one that the domain builder could use.
+    #[error("kernel {name}")]
+    Image {
+        /// Where the kernel came from.
+        name: Arc<str>,
+        /// What is wrong with it.
+        source: ImageError,
+    },
+    /// The configuration cannot be built.
+    #[error("build domain {dom}")]
+    Config {
+        /// The domain.
+        dom: DomId,
+        /// What cannot be.
+        source: InvalidConfig,
+    },
+    /// A call of the domain builder failed.
+    #[error("build domain {dom}: {call}")]
+    Call {
+        /// The domain.
+        dom: DomId,
+        /// The C function.
+        call: &'static str,
+        /// What it returned and said.
+        source: CallError,
+    },
+    /// The CPU policy could not be set.
+    #[error("set the CPU policy of domain {dom}")]
+    CpuPolicy {
+        /// The domain.
+        dom: DomId,
+        /// What the call returned and said.
+        source: CallError,
+    },
+}
+
+/// What a file is to a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Role {
+    Kernel,
+    Ramdisk,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kernel => "kernel",
+            Self::Ramdisk => "ramdisk",
+        })
+    }
+}
+
+/// A configuration that cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidConfig {
+    /// This crate does not build such guests.
+    #[error("{0:?} guests are not built here")]
+    Guest(GuestKind),
+    /// libxenguest counts MiB and pages in 32 bits and wraps without a word.
+    #[error("{0} of memory: 1 MiB to 16777215 MiB can be built")]
+    Memory(MiB),
+    /// The target lies above the maximum.
+    #[error("a memory target of {target} above the maximum of {maximum}")]
+    TargetAboveMaximum {
+        /// The memory to start with.
+        target: MiB,
+        /// The most memory.
+        maximum: MiB,
+    },
+    /// libxenguest aborts the process when a hardware-virtualised domain has none.
+    #[error("no virtual CPU")]
+    NoVcpu,
+    /// More local APICs than the ACPI tables made here can number.
+    #[error("{0} virtual CPUs for a PVH guest: at most 128 here")]
+    PvhVcpus(u32),
+    /// A PV guest's start info has room for 1023 bytes; libxenguest would cut the rest off.
+    #[error("a command line of {0} bytes: a PV guest can be given 1023")]
+    CommandLine(usize),
+}
+
+/// What a caller can decide on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// There is no such file or domain.
+    NotFound,
+    /// Not now; the same call may succeed later.
+    Again,
+    /// The caller lacks a privilege.
+    Denied,
+    /// It exists already.
+    Exists,
+    /// It is in use.
+    Busy,
+    /// The file or the configuration is wrong.
+    Invalid,
+    /// Not enough free memory, or a ceiling is too low.
+    NoMemory,
+    /// A deadline passed.
+    TimedOut,
+    /// What was used is no longer there.
+    Gone,
+    /// This host, its release of Xen or this crate does not offer it.
+    Unavailable,
+    /// Anything else.
+    Other,
+}
+
+impl Error {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Open { source } => source.errno().map_or(Kind::Unavailable, kind_of),
+            Self::Read { source, .. } => source.errno().map_or(Kind::Invalid, kind_of),
+            Self::Image { .. } => Kind::Invalid,
+            Self::Config {
+                source: InvalidConfig::Guest(_) | InvalidConfig::PvhVcpus(_), ..
+            } => Kind::Unavailable,
+            Self::Config { .. } => Kind::Invalid,
+            Self::Call { call, source, .. } => source.kind(call),
+            Self::CpuPolicy { source, .. } => source.kind("xc_cpuid_apply_policy"),
+        }
+    }
+}
+
+impl CallError {
+    fn kind(&self, call: &str) -> Kind {
+        match self {
+            Self::Unsupported { .. } => Kind::Unavailable,
+            Self::UsedAfterFork => Kind::Gone,
+            // Fewer pages than asked for are reported as EBUSY (xc_domain_populate_physmap_exact,
+            // tools/libs/ctrl/xc_domain.c, 4.17).
+            Self::Failed { errno: Some(Errno::BUSY), .. } if call == "xc_dom_boot_mem_init" => {
+                Kind::NoMemory
+            }
+            Self::Failed { errno: Some(errno), .. } => kind_of(*errno),
+            Self::Failed { errno: None, said } => kind_of_words(said).unwrap_or(match call {
+                // What these refuse without an errno is the kernel.
+                "xc_dom_kernel_mem" | "xc_dom_parse_image" => Kind::Invalid,
+                _ => Kind::Other,
+            }),
+        }
+    }
+}
+
+/// libxenguest's internal failures set no errno; their last word is one of a few fixed ones
+/// (`xc_error_code_to_desc`, `tools/libs/ctrl/xc_private.c`, the same from 4.15 to 4.22).
+fn kind_of_words(said: &[String]) -> Option<Kind> {
+    let last = said.last()?;
+    let ends = |words| last.ends_with(words);
+    if ends(": Out of memory") {
+        Some(Kind::NoMemory)
+    } else if ends(": Invalid kernel") || ends(": Invalid configuration") {
+        Some(Kind::Invalid)
+    } else {
+        None
+    }
+}
+
+fn kind_of(errno: Errno) -> Kind {
+    match errno {
+        Errno::NOENT | Errno::SRCH | Errno::NOTDIR => Kind::NotFound,
+        Errno::AGAIN => Kind::Again,
+        Errno::PERM | Errno::ACCESS => Kind::Denied,
+        Errno::EXIST => Kind::Exists,
+        Errno::BUSY => Kind::Busy,
+        Errno::INVAL | Errno::TOOBIG | Errno::RANGE | Errno::DOM | Errno::ISDIR => Kind::Invalid,
+        Errno::NOMEM | Errno::NOSPC => Kind::NoMemory,
+        Errno::TIMEDOUT => Kind::TimedOut,
+        Errno::NOSYS | Errno::OPNOTSUPP | Errno::NODEV | Errno::NXIO => Kind::Unavailable,
+        _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(call: &'static str, errno: Option<Errno>) -> Error {
+        let dom = DomId::new(7).unwrap();
+        Error::Call { dom, call, source: CallError::Failed { errno, said: Vec::new() } }
+    }
+
+    fn explained(said: &str) -> Error {
+        let source = CallError::Failed { errno: None, said: vec![said.to_owned()] };
+        Error::Call { dom: DomId::DOM0, call: "xc_dom_build_image", source }
+    }
+
+    #[test]
+    fn without_an_errno_the_last_word_decides() {
+        // Observed on 4.17 with 48 MiB for a kernel of 58.
+        let small = "panic: xg_dom_core.c:536: xc_dom_chk_alloc_pages: segment kernel too large \
+                     (0x3a00 > 0x3000 - 0x1000 pages): Out of memory";
+        assert_eq!(explained(small).kind(), Kind::NoMemory);
+        assert_eq!(explained("panic: no loader found: Invalid kernel").kind(), Kind::Invalid);
+        assert_eq!(explained("panic: something else: Internal error").kind(), Kind::Other);
+    }
+
+    #[test]
+    fn too_little_memory_is_told_apart_from_a_busy_domain() {
+        assert_eq!(failed("xc_dom_boot_mem_init", Some(Errno::BUSY)).kind(), Kind::NoMemory);
+        assert_eq!(failed("xc_dom_boot_image", Some(Errno::BUSY)).kind(), Kind::Busy);
+    }
+
+    #[test]
+    fn a_kernel_that_the_parser_refuses_is_invalid() {
+        assert_eq!(failed("xc_dom_parse_image", None).kind(), Kind::Invalid);
+    }
+
+    #[test]
+    fn the_text_names_domain_and_call() {
+        let error = failed("xc_dom_boot_image", None);
+        assert_eq!(error.to_string(), "build domain 7: xc_dom_boot_image");
+    }
+}

@@ -1,0 +1,201 @@
+//! Kernels and ramdisks, read whole before any domain exists.
+//!
+//! A mapped file would be cheaper by one copy, but whoever truncates it during a build would kill
+//! the toolstack with SIGBUS, and libxenguest's own reading names no path in its errors.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use crate::error::Role;
+use crate::format::{self, Format};
+use crate::{Error, GuestKind, Result};
+
+/// The largest kernel or ramdisk: libxenguest takes no larger one (`XC_DOM_DECOMPRESS_MAX`,
+/// `tools/include/xenguest.h`).
+pub const MAX_BYTES: usize = 1 << 30;
+
+/// A kernel image in memory. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Kernel(Payload);
+
+/// A ramdisk in memory. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Ramdisk(Payload);
+
+impl Kernel {
+    /// Reads a kernel from a file.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`](crate::Kind::NotFound) and [`Kind::Denied`](crate::Kind::Denied) as the
+    /// file system says, [`Kind::Invalid`](crate::Kind::Invalid) if it is not a regular file, empty
+    /// or above [`MAX_BYTES`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        Payload::load(Role::Kernel, path.as_ref()).map(Self)
+    }
+
+    /// Takes a kernel that is in memory; `name` stands for it in errors.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`](crate::Kind::Invalid) if it is empty or above [`MAX_BYTES`].
+    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self> {
+        Payload::new(Role::Kernel, name.into(), bytes).map(Self)
+    }
+
+    /// Looks at the headers: what format is this, and is it whole?
+    ///
+    /// What a compressed kernel contains is not looked at; libxenguest judges that once it has
+    /// unpacked it.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`](crate::Kind::Invalid) for what libxenguest would refuse, and for a file
+    /// that ends before its last segment, which libxenguest would start with zeroes in its place.
+    pub fn inspect(&self) -> Result<Format> {
+        format::inspect(self.bytes()).map_err(|source| Error::Image { name: self.0.name(), source })
+    }
+
+    /// Looks at the headers and at whether a guest of this kind could start from them.
+    ///
+    /// # Errors
+    /// As [`Kernel::inspect`], and [`Kind::Invalid`](crate::Kind::Invalid) if the kernel has no
+    /// entry point for `guest`.
+    pub fn check(&self, guest: GuestKind) -> Result<Format> {
+        let format = self.inspect()?;
+        format.supports(guest).map_err(|source| Error::Image { name: self.0.name(), source })?;
+        Ok(format)
+    }
+
+    /// Where it came from: its path, or the name it was given.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The image.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+
+    pub(crate) fn share(&self) -> Arc<Vec<u8>> {
+        Arc::clone(&self.0.bytes)
+    }
+}
+
+impl Ramdisk {
+    /// Reads a ramdisk from a file.
+    ///
+    /// # Errors
+    /// As [`Kernel::load`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        Payload::load(Role::Ramdisk, path.as_ref()).map(Self)
+    }
+
+    /// Takes a ramdisk that is in memory; `name` stands for it in errors.
+    ///
+    /// # Errors
+    /// As [`Kernel::from_bytes`].
+    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self> {
+        Payload::new(Role::Ramdisk, name.into(), bytes).map(Self)
+    }
+
+    /// Where it came from: its path, or the name it was given.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The image.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+
+    pub(crate) fn share(&self) -> Arc<Vec<u8>> {
+        Arc::clone(&self.0.bytes)
+    }
+}
+
+/// A file that cannot be a kernel or a ramdisk.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A folder, a pipe or a device.
+    #[error("not a regular file")]
+    NotAFile,
+    /// Nothing in it.
+    #[error("empty")]
+    Empty,
+    /// Above [`MAX_BYTES`].
+    #[error("larger than 1 GiB")]
+    TooLarge,
+}
+
+impl PayloadError {
+    pub(crate) fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Io(e) => Some(Errno::from_io_error(e).unwrap_or(Errno::IO)),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Payload {
+    name: Arc<str>,
+    bytes: Arc<Vec<u8>>,
+}
+
+impl Payload {
+    fn load(role: Role, path: &Path) -> Result<Self> {
+        let name: Arc<str> = path.display().to_string().into();
+        match read(path) {
+            Ok(bytes) => Self::new(role, name, bytes),
+            Err(source) => Err(Error::Read { role, name, source }),
+        }
+    }
+
+    fn new(role: Role, name: Arc<str>, bytes: Vec<u8>) -> Result<Self> {
+        let source = match bytes.len() {
+            0 => PayloadError::Empty,
+            1..=MAX_BYTES => return Ok(Self { name, bytes: Arc::new(bytes) }),
+            _ => PayloadError::TooLarge,
+        };
+        Err(Error::Read { role, name, source })
+    }
+
+    fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, PayloadError> {
+    // Without O_NONBLOCK, opening a pipe that nobody writes to would hang here.
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(PayloadError::NotAFile);
+    }
+    let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    if size > MAX_BYTES {
+        return Err(PayloadError::TooLarge);
+    }
+    read_at_most(&file, size)
+}
+
+fn read_at_most(file: &File, expected: usize) -> Result<Vec<u8>, PayloadError> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(expected + 1).map_err(|_| io::Error::from(Errno::NOMEM))?;
+    // The file may grow meanwhile; one byte above the limit is enough to refuse it.
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;
