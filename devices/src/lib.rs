@@ -1,1 +1,29 @@
-//! Xen PV device descriptions and their xenstore trees.
+//! Xen PV devices as data: where they stand in the xenstore and what is written there.
+//!
+//! A device has two ends, one in the guest (the frontend) and one in the domain that serves it (the
+//! backend), and a record of both under `/libxl`, where no guest can write. Everything here is a
+//! value: nothing is written until a [`Tree`] is handed to a transaction.
+//!
+//! ```
+//! use devices::Console;
+//! use xen_types::{DomId, Port};
+//!
+//! let dom = DomId::new(7).ok_or("reserved")?;
+//! let console = Console { dom, backend: DomId::DOM0, ring: 0x1234, port: Port(2) };
+//! let tty = console.frontend().join("tty");
+//! assert_eq!(tty.as_str(), "/local/domain/7/console/tty");
+//! assert!(console.tree().nodes().iter().any(|node| node.path == tty));
+//! # Ok::<(), &str>(())
+//! ```
+//!
+//! What it does not do: touch the host (loop devices, bridges, scripts), or wait. Block and network
+//! devices and the xenbus handshake are not here yet.
+
+#![forbid(unsafe_code)]
+
+mod console;
+pub mod paths;
+mod tree;
+
+pub use console::Console;
+pub use tree::{Node, Tree};

@@ -1,0 +1,62 @@
+//! A set of nodes to be written together.
+
+use xs::{Path, Perms, Store};
+
+/// One node: what it holds, and who may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Where it stands.
+    pub path: Path,
+    /// What it holds.
+    pub value: Vec<u8>,
+    /// Its permissions; `None` takes those of its parent, as the store does.
+    pub perms: Option<Perms>,
+}
+
+/// Nodes in the order in which they are written, parents first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree(Vec<Node>);
+
+impl Tree {
+    /// No nodes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an empty node with permissions of its own, which nodes below it take over.
+    pub fn folder(&mut self, path: Path, perms: Perms) -> &mut Self {
+        self.0.push(Node { path, value: Vec::new(), perms: Some(perms) });
+        self
+    }
+
+    /// Adds a node that holds a value, with the permissions of its parent.
+    pub fn value(&mut self, path: Path, value: impl ToString) -> &mut Self {
+        self.0.push(Node { path, value: value.to_string().into_bytes(), perms: None });
+        self
+    }
+
+    /// Adds all nodes of another tree behind these.
+    pub fn append(&mut self, other: Self) -> &mut Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// Writes the nodes; inside a transaction they appear together or not at all.
+    ///
+    /// # Errors
+    /// The first node that the store refuses.
+    pub fn write_to(&self, store: &impl Store) -> xs::Result<()> {
+        for node in &self.0 {
+            store.write(&node.path, &node.value)?;
+            if let Some(perms) = &node.perms {
+                store.set_perms(&node.path, perms)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The nodes.
+    pub fn nodes(&self) -> &[Node] {
+        &self.0
+    }
+}
