@@ -1,1 +1,47 @@
-//! The Xen toolstack library: create, list, inspect, shut down and destroy domains.
+//! The toolstack library: create, list, inspect, shut down and destroy Xen domains.
+//!
+//! A [`Host`] bundles the handles of the layers below. State lives in the hypervisor and in the
+//! xenstore, not in the handle: another process, or `xl`, may do the next operation.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use xenops::{CreateOptions, Deadline, DomainConfig, GuestKind, Host, Limits};
+//! use xen_types::MiB;
+//!
+//! # fn main() -> xenops::Result<()> {
+//! let host = Host::open()?;
+//! let config = DomainConfig::new("web", GuestKind::Pvh, "/boot/vmlinux", MiB(256));
+//! let limits = Limits::until(Deadline::after(Duration::from_secs(60)));
+//! let dom = host.create(&config, CreateOptions::default(), &limits)?;
+//! println!("domain {dom} runs");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it does for you: a creation that fails, whatever the reason, takes away all it made and says
+//! what it could not; every wait has a deadline; nothing that a guest can write decides what is
+//! removed.
+//!
+//! What it does not do yet: block and network devices, save and restore, restart policies.
+
+mod config;
+mod console;
+mod create;
+mod domain;
+mod error;
+mod host;
+mod lifecycle;
+mod limits;
+pub mod memory;
+mod names;
+mod remove;
+
+pub use config::{DomainConfig, GuestKind, TscMode};
+pub use console::Console;
+pub use create::CreateOptions;
+pub use domain::{Domain, State};
+pub use error::{Cause, Error, Kind, Leftover, Problem, Remnant, Result, Subject};
+pub use host::Host;
+pub use lifecycle::Stop;
+pub use limits::{Cancel, Limits};
+pub use xen_types::{Deadline, DomId, DomainUuid, MiB};

@@ -1,0 +1,97 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Manages the domains of a Xen host from its control domain.
+///
+/// DOMAIN is a name, a number or a UUID.
+///
+/// Exit status: 0 done, 1 failed, 2 wrong command line or configuration file, 3 no Xen or no
+/// xenstore here, 4 no such domain, 5 timed out, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "xenops", version, verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create a domain from a TOML file and start it; prints its number
+    Create {
+        /// The configuration file
+        file: PathBuf,
+        /// Leave it paused
+        #[arg(long)]
+        paused: bool,
+        /// Give up after this many seconds
+        #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+        timeout: Duration,
+    },
+    /// List domains
+    List {
+        /// Only these
+        #[arg(value_name = "DOMAIN")]
+        domains: Vec<String>,
+        /// How to print them
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Connect this terminal to a domain's console; Ctrl-] ends it
+    Console {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// End with status 0 as soon as the domain printed this, 5 when time is up before
+        #[arg(long, value_name = "TEXT")]
+        until: Option<String>,
+        /// Give up after this many seconds; without it, last as long as the domain
+        #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+        timeout: Option<Duration>,
+    },
+    /// Stop the vcpus of a domain
+    Pause {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+    },
+    /// Let the vcpus of a domain run
+    Unpause {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+    },
+    /// Ask a domain to shut down, wait until it has, and remove it
+    Shutdown {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// Only ask: neither wait nor remove it
+        #[arg(long)]
+        no_wait: bool,
+        /// Give up after this many seconds
+        #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "120")]
+        timeout: Duration,
+    },
+    /// Remove a domain at once, without asking it
+    Destroy {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// Give up after this many seconds
+        #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+        timeout: Duration,
+    },
+}
+
+/// How `list` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// One line for each domain, for people
+    Table,
+    /// A JSON array, for programs
+    Json,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}

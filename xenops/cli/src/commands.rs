@@ -1,0 +1,95 @@
+//! The commands: each one call of the library, and what it prints.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use xenops::{Cancel, CreateOptions, Deadline, DomainConfig, Host, Limits, Stop};
+
+use crate::args::{Command, Output};
+use crate::failure::Failure;
+use crate::{print, terminal};
+
+pub(crate) fn run(
+    command: Command,
+    open: impl FnOnce() -> xenops::Result<Host>,
+) -> Result<(), Failure> {
+    match command {
+        Command::Create { file, paused, timeout } => {
+            let config = read_config(&file)?;
+            let limits = limits(timeout)?;
+            let dom = open()?.create(&config, CreateOptions { paused }, &limits)?;
+            say(|out| writeln!(out, "{dom}"))
+        }
+        Command::List { domains, output } => {
+            let host = open()?;
+            let domains = match domains.as_slice() {
+                [] => host.domains()?,
+                some => some.iter().map(|name| host.find(name)).collect::<Result<_, _>>()?,
+            };
+            say(|out| match output {
+                Output::Table => print::table(&domains, out),
+                Output::Json => print::json(&domains, out),
+            })
+        }
+        Command::Console { domain, until, timeout } => {
+            let host = open()?;
+            let domain = host.find(&domain)?.id;
+            let deadline = timeout.map(Deadline::after);
+            let patience = deadline.unwrap_or_else(|| Deadline::after(CONSOLE_APPEARS));
+            let console = host.console(domain, patience)?;
+            terminal::attach(console, until.as_deref().map(str::as_bytes), deadline)
+        }
+        Command::Pause { domain } => {
+            let host = open()?;
+            Ok(host.pause(host.find(&domain)?.id)?)
+        }
+        Command::Unpause { domain } => {
+            let host = open()?;
+            Ok(host.unpause(host.find(&domain)?.id)?)
+        }
+        Command::Shutdown { domain, no_wait, timeout } => {
+            let limits = limits(timeout)?;
+            let host = open()?;
+            let domain = host.find(&domain)?.id;
+            if no_wait {
+                return Ok(host.request_stop(domain, Stop::Poweroff)?);
+            }
+            Ok(host.shut_down(domain, &limits)?)
+        }
+        Command::Destroy { domain, timeout } => {
+            let limits = limits(timeout)?;
+            let host = open()?;
+            Ok(host.destroy(host.find(&domain)?.id, &limits)?)
+        }
+    }
+}
+
+fn read_config(path: &Path) -> Result<DomainConfig, Failure> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::ReadConfig(path.into(), error))?;
+    toml::from_str(&text).map_err(|error| Failure::ParseConfig(path.into(), error))
+}
+
+/// A deadline, and a first signal that undoes instead of killing in the middle.
+fn limits(timeout: Duration) -> Result<Limits, Failure> {
+    let cancel = Cancel::new();
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, cancel.flag())
+            .map_err(|error| Failure::Io("take over signals", error))?;
+    }
+    Ok(Limits { deadline: Deadline::after(timeout), cancel })
+}
+
+/// Prints to standard output; a reader who left early is no error.
+fn say(print: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match print(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io("print", error)),
+        _ => Ok(()),
+    }
+}
+
+/// How long xenconsoled may take to make a terminal for a new domain (as libxl).
+const CONSOLE_APPEARS: Duration = Duration::from_secs(10);

@@ -1,0 +1,102 @@
+//! How a failed command is told: the chain of causes on one line, what stayed behind on lines of
+//! their own, and an exit status that scripts can tell apart.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use xenops::Kind;
+
+/// Wrong command line or configuration file.
+pub(crate) const USAGE: u8 = 2;
+const FAILED: u8 = 1;
+const UNAVAILABLE: u8 = 3;
+const NO_SUCH_DOMAIN: u8 = 4;
+const TIMED_OUT: u8 = 5;
+/// As a shell reports SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// An operation of the toolstack.
+    Operation(xenops::Error),
+    /// The configuration file cannot be read.
+    ReadConfig(PathBuf, io::Error),
+    /// The configuration file does not parse.
+    ParseConfig(PathBuf, toml::de::Error),
+    /// The terminal or the output.
+    Io(&'static str, io::Error),
+    /// Nothing to say, only a status.
+    Quiet(u8),
+}
+
+impl Failure {
+    /// The time of a wait was up, and what was shown says the rest.
+    pub(crate) const fn timed_out() -> Self {
+        Self::Quiet(TIMED_OUT)
+    }
+
+    /// The exit status.
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            Self::ReadConfig(..) | Self::ParseConfig(..) => USAGE,
+            Self::Io(..) => FAILED,
+            Self::Quiet(status) => *status,
+            Self::Operation(error) => match (error.cause(), error.kind()) {
+                (xenops::Cause::Problem(xenops::Problem::Config { .. }), _) => USAGE,
+                (xenops::Cause::Problem(xenops::Problem::NoSuchDomain), _) => NO_SUCH_DOMAIN,
+                (_, Kind::Unavailable) => UNAVAILABLE,
+                (_, Kind::TimedOut) => TIMED_OUT,
+                (_, Kind::Cancelled) => INTERRUPTED,
+                _ => FAILED,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operation(error) => {
+                writeln!(f, "xenops: {}", chain(error))?;
+                for leftover in error.leftovers() {
+                    writeln!(
+                        f,
+                        "xenops: left behind: {}: {}",
+                        leftover.what,
+                        chain(&leftover.why)
+                    )?;
+                }
+                Ok(())
+            }
+            Self::ReadConfig(path, error) => {
+                writeln!(f, "xenops: read {}: {error}", path.display())
+            }
+            // The parser's message has several lines that point into the file.
+            Self::ParseConfig(path, error) => {
+                writeln!(f, "xenops: parse {}: {}", path.display(), error.to_string().trim_end())
+            }
+            Self::Io(operation, error) => writeln!(f, "xenops: {operation}: {error}"),
+            Self::Quiet(_) => Ok(()),
+        }
+    }
+}
+
+impl From<xenops::Error> for Failure {
+    fn from(error: xenops::Error) -> Self {
+        Self::Operation(error)
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,50 @@
+//! The command as a program, on a host without Xen.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn xenops(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xenops")).args(arguments).output().expect("start xenops")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn without_xen_it_says_what_is_missing_and_never_pretends() {
+    if Path::new("/sys/hypervisor/version").exists() {
+        eprintln!("skipped: this host runs on Xen");
+        return;
+    }
+    let output = xenops(&["list"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(output.stdout.is_empty());
+    assert!(said(&output).contains("/dev/xen/privcmd"), "{}", said(&output));
+}
+
+#[test]
+fn a_wrong_configuration_is_found_before_xen_is_looked_for() {
+    let path = std::env::temp_dir().join(format!("xenops-wrong-{}.toml", std::process::id()));
+    std::fs::write(&path, "name = \"web\"\ntype = \"pv\"\nkernel = \"/k\"\nmemroy = 1\n")
+        .expect("write a file");
+    let output = xenops(&["create", &path.to_string_lossy()]);
+    std::fs::remove_file(&path).expect("remove it");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("memroy"), "{}", said(&output));
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    let output = xenops(&["create", "/nowhere/web.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("read /nowhere/web.toml: No such file"), "{}", said(&output));
+}
+
+#[test]
+fn no_library_of_xen_is_linked() {
+    let ldd = Command::new("ldd").arg(env!("CARGO_BIN_EXE_xenops")).output().expect("start ldd");
+    let libraries = String::from_utf8_lossy(&ldd.stdout);
+    assert!(libraries.contains("libc.so"), "{libraries}");
+    assert!(!libraries.contains("libxen"), "{libraries}");
+}

@@ -1,0 +1,94 @@
+//! Creating a domain: a plan of steps, each with its undo.
+//!
+//! ```text
+//! before anything exists      config ─ images ─ name claim ─ name free? ─ memory free?
+//! plan, in this order         domain ─ shape ─ channels ─ skeleton ─ build ─ publish ─ introduce ─ run
+//! on a failure                the same steps backwards, from the one that failed
+//! ```
+//!
+//! A step's undo is also run when the step itself failed, because a call that failed may still have
+//! done its work: a reply that was lost, a daemon that died after the commit. So every undo can be
+//! repeated and takes "not there" for success.
+
+mod images;
+mod skeleton;
+mod steps;
+
+use xen_types::{DomId, PageCount};
+
+use self::images::Images;
+use self::steps::{Creation, PLAN, Step};
+use crate::config::DomainConfig;
+use crate::error::{Cause, Error, Leftover, Problem, Result, Subject};
+use crate::host::Host;
+use crate::limits::Limits;
+use crate::memory::{Footprint, footprint};
+use crate::names::NameClaim;
+use crate::remove::undo_limits;
+
+/// What a caller may choose about a creation, apart from the domain itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CreateOptions {
+    /// Leave the domain paused, ready to run.
+    pub paused: bool,
+}
+
+impl Host {
+    /// Creates a domain and, unless asked otherwise, lets it run.
+    ///
+    /// # Errors
+    /// Whatever fails, all that was made is taken away again; [`Error::leftovers`] names what could
+    /// not be. [`crate::Kind::Exists`] for a name in use, [`crate::Kind::NoMemory`] when the host
+    /// lacks memory, [`crate::Kind::Invalid`] for a kernel that cannot be built.
+    pub fn create(
+        &self,
+        config: &DomainConfig,
+        options: CreateOptions,
+        limits: &Limits,
+    ) -> Result<DomId> {
+        let fail = |cause: Cause| Error::new("create", Subject::Name(config.name.clone()), cause);
+        config.check().map_err(|problem| fail(problem.into()))?;
+        let images = Images::load(config).map_err(|error| fail(error.into()))?;
+        let memory = footprint(config.kind, config.memory, config.vcpus);
+        let claim = NameClaim::take(limits).map_err(fail)?;
+        let host = self.within(limits);
+        if let Some(holder) = host.named(&config.name).map_err(fail)? {
+            return Err(fail(Problem::NameTaken(holder).into()));
+        }
+        self.check_free_memory(memory).map_err(fail)?;
+
+        let mut creation = Creation::new(host, config, images, memory, claim);
+        let plan = if options.paused { &PLAN[..PLAN.len() - 1] } else { &PLAN };
+        for (index, step) in plan.iter().enumerate() {
+            tracing::debug!(?step, name = config.name, "create");
+            let taken =
+                limits.check_time().map_err(Cause::from).and_then(|()| creation.take(*step));
+            if let Err(cause) = taken {
+                let leftovers = self.undo(&creation, &plan[..=index]);
+                return Err(fail(cause).with_leftovers(leftovers));
+            }
+        }
+        Ok(creation.dom())
+    }
+
+    /// Undoes steps, the last first, in a time of its own: that of the creation may be over.
+    fn undo(&self, creation: &Creation<'_>, steps: &[Step]) -> Vec<Leftover> {
+        let limits = undo_limits();
+        let host = self.within(&limits);
+        steps.iter().rev().flat_map(|step| creation.undo(*step, &host, &limits)).collect()
+    }
+
+    /// A creation that cannot succeed is refused before it costs anything. Another one may take the
+    /// memory in between: then the build fails and is undone.
+    fn check_free_memory(&self, memory: Footprint) -> Result<(), Cause> {
+        let host = self.xc.physinfo()?;
+        // Pages that wait to be scrubbed are free, pages that another domain has claimed are not.
+        let pages = (host.free.get().saturating_add(host.scrub.get()))
+            .saturating_sub(host.outstanding.get());
+        let free = PageCount(pages).to_mib_down();
+        if free < memory.need {
+            return Err(Problem::NotEnoughMemory { need: memory.need, free }.into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+//! The steps of a creation, and how each is undone.
+
+use std::ffi::CString;
+
+use devices::paths::{self, DomainPaths};
+use devices::{Console, Tree};
+use uuid::Uuid;
+use xc::{CreateConfig, HvmParam};
+use xen_types::{DomId, DomainUuid, Gfn, Port};
+use xg::{BuildConfig, Built, CpuPolicy};
+use xs::{Client, Path, Store};
+
+use super::images::{Images, hypervisor_kind};
+use super::skeleton;
+use crate::config::{DomainConfig, GuestKind, NUL_IN_CMDLINE, TscMode};
+use crate::error::{Cause, Leftover, Problem, Remnant};
+use crate::host::Host;
+use crate::limits::Limits;
+use crate::memory::Footprint;
+use crate::names::NameClaim;
+use crate::remove::{consoles_of, skeleton_of};
+
+/// One step of a creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The hypervisor makes an empty, paused domain.
+    Domain,
+    /// Its limits: memory, vcpus, time-stamp counter.
+    Shape,
+    /// Its ends of the event channels to xenstored and xenconsoled.
+    Channels,
+    /// Its home in the xenstore, with its name.
+    Skeleton,
+    /// Its memory is filled and its first vcpu set up.
+    Build,
+    /// What the daemons and the guest must know of the build.
+    Publish,
+    /// xenstored maps the ring.
+    Introduce,
+    /// Its vcpus run.
+    Run,
+}
+
+/// All steps in their order.
+pub(super) const PLAN: [Step; 8] = [
+    Step::Domain,
+    Step::Shape,
+    Step::Channels,
+    Step::Skeleton,
+    Step::Build,
+    Step::Publish,
+    Step::Introduce,
+    Step::Run,
+];
+
+/// A creation under way: what is wanted, and what is there already.
+#[derive(Debug)]
+pub(super) struct Creation<'a> {
+    /// With the deadline of the creation.
+    host: Host,
+    config: &'a DomainConfig,
+    images: Images,
+    memory: Footprint,
+    uuid: DomainUuid,
+    claim: Option<NameClaim>,
+    dom: Option<DomId>,
+    store: End,
+    console: End,
+    built: Option<Built>,
+}
+
+/// One of the two daemons that a guest talks to from its first moment.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    /// Where the daemon runs.
+    daemon: DomId,
+    /// The guest's port.
+    port: Port,
+}
+
+impl<'a> Creation<'a> {
+    pub(super) fn new(
+        host: Host,
+        config: &'a DomainConfig,
+        images: Images,
+        memory: Footprint,
+        claim: NameClaim,
+    ) -> Self {
+        let unknown = End { daemon: DomId::DOM0, port: Port(0) };
+        Self {
+            host,
+            config,
+            images,
+            memory,
+            uuid: config.uuid.unwrap_or_else(|| DomainUuid(Uuid::new_v4())),
+            claim: Some(claim),
+            dom: None,
+            store: unknown,
+            console: unknown,
+            built: None,
+        }
+    }
+
+    /// The domain's number.
+    pub(super) fn dom(&self) -> DomId {
+        self.dom.expect("the first step of every plan sets it, and its failure ends the plan")
+    }
+
+    pub(super) fn take(&mut self, step: Step) -> Result<(), Cause> {
+        match step {
+            Step::Domain => self.make_domain(),
+            Step::Shape => self.shape(),
+            Step::Channels => self.open_channels(),
+            Step::Skeleton => self.write_skeleton(),
+            Step::Build => self.build(),
+            Step::Publish => self.publish(),
+            Step::Introduce => self.introduce(),
+            Step::Run => Ok(self.host.xc.unpause(self.dom())?),
+        }
+    }
+
+    /// Undoes a step that was taken, or may have been in part. Steps not named here leave nothing
+    /// outside the domain: its limits, ports and memory go with it, and xenstored drops the
+    /// connection of a domain that has gone. `host` has the deadline of the undo.
+    pub(super) fn undo(&self, step: Step, host: &Host, limits: &Limits) -> Vec<Leftover> {
+        let Some(dom) = self.dom else { return Vec::new() };
+        match step {
+            Step::Domain => match host.remove_domain(dom, limits) {
+                Ok(()) => Vec::new(),
+                Err(why) => vec![Leftover { what: Remnant::Domain(dom), why }],
+            },
+            Step::Skeleton => host.remove_nodes(skeleton_of(dom, self.uuid)),
+            Step::Publish => host.remove_nodes([consoles_of(dom)]),
+            _ => Vec::new(),
+        }
+    }
+
+    fn make_domain(&mut self) -> Result<(), Cause> {
+        let kind = hypervisor_kind(self.config.kind);
+        let config = CreateConfig::new(kind, self.uuid, self.config.vcpus);
+        self.dom = Some(self.host.xc.create_domain(&config)?);
+        Ok(())
+    }
+
+    fn shape(&mut self) -> Result<(), Cause> {
+        let (xc, dom, memory) = (&self.host.xc, self.dom(), self.memory);
+        xc.set_max_vcpus(dom, self.config.vcpus)?;
+        xc.set_max_mem(dom, memory.ceiling.to_bytes())?;
+        match self.config.kind {
+            // A PV kernel asks for its memory map; it is one range of RAM.
+            GuestKind::Pv => xc.set_memory_map_limit(dom, memory.guest)?,
+            GuestKind::Pvh => {
+                xc.set_hvm_param(dom, HvmParam::TIMER_MODE, NO_DELAY_FOR_MISSED_TICKS)?;
+                xc.set_paging_pool(dom, memory.paging_pool.to_bytes())?;
+            }
+        }
+        let tsc_mode = match self.config.tsc_mode {
+            TscMode::Default => xc::TscMode::Default,
+            TscMode::AlwaysEmulate => xc::TscMode::AlwaysEmulate,
+            TscMode::Native => xc::TscMode::Native,
+        };
+        xc.set_tsc_mode(dom, tsc_mode)?;
+        Ok(())
+    }
+
+    fn open_channels(&mut self) -> Result<(), Cause> {
+        for (end, at) in [
+            (&mut self.store, &paths::XENSTORED_DOMID),
+            (&mut self.console, &paths::XENCONSOLED_DOMID),
+        ] {
+            end.daemon = domain_in(&self.host.store, at)?;
+            let dom = self.dom.ok_or(Problem::NoSuchDomain)?;
+            end.port = self.host.xc.alloc_unbound_port(dom, end.daemon)?;
+        }
+        Ok(())
+    }
+
+    fn write_skeleton(&mut self) -> Result<(), Cause> {
+        let tree = skeleton::skeleton(self.dom(), self.uuid, self.config);
+        let own = DomainPaths(self.dom());
+        // An earlier domain of this number may have died without a toolstack.
+        self.replace(&[own.home(), own.record()], &tree)?;
+        self.claim = None;
+        Ok(())
+    }
+
+    fn build(&mut self) -> Result<(), Cause> {
+        let config = self.config;
+        let (kind, kernel) = (hypervisor_kind(config.kind), self.images.kernel.clone());
+        let (store, console) = (self.store.port, self.console.port);
+        let mut build = BuildConfig::new(kind, kernel, config.memory, store, console);
+        build.ramdisk = self.images.ramdisk.clone();
+        build.cmdline = CString::new(config.cmdline.as_str())
+            .map_err(|_| Problem::Config { key: "cmdline", why: NUL_IN_CMDLINE })?;
+        build.vcpus = config.vcpus;
+        build.store_domain = self.store.daemon;
+        build.console_domain = self.console.daemon;
+        // Two creations at once must not starve each other half-way.
+        build.claim = true;
+        let builder = self.host.builder()?;
+        builder.apply_cpu_policy(self.dom(), &CpuPolicy::default())?;
+        self.built = Some(builder.build(self.dom(), &build)?);
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), Cause> {
+        let built = self.built();
+        let store = (built.store.number(), self.store.port);
+        let console = Console {
+            dom: self.dom(),
+            backend: self.console.daemon,
+            ring: built.console.number(),
+            port: self.console.port,
+        };
+        let mut tree = skeleton::published(self.dom(), self.config, store);
+        tree.append(console.tree());
+        self.replace(&[console.frontend(), console.backend()], &tree)
+    }
+
+    fn introduce(&mut self) -> Result<(), Cause> {
+        // INTRODUCE takes whatever number names the ring, a machine frame for a PV guest.
+        let frame = Gfn(self.built().store.number());
+        Ok(self.host.store.introduce(self.dom(), frame, self.store.port)?)
+    }
+
+    fn built(&self) -> Built {
+        self.built.expect("the build step stands before every step that asks")
+    }
+
+    /// Writes a tree in one transaction, after removing what stands in its way.
+    fn replace(&self, in_the_way: &[Path], tree: &Tree) -> Result<(), Cause> {
+        Ok(self.host.store.transaction(|tx| {
+            for path in in_the_way {
+                tx.rm_if_exists(path)?;
+            }
+            tree.write_to(tx)
+        })?)
+    }
+}
+
+/// The domain that a node names, the control domain if there is no such node.
+fn domain_in(store: &Client, at: &Path) -> Result<DomId, Cause> {
+    let named = store.read_opt(at)?.and_then(|value| String::from_utf8(value).ok());
+    Ok(named.and_then(|number| number.parse().ok()).unwrap_or(DomId::DOM0))
+}
+
+/// `HVMPTM_no_delay_for_missed_ticks` (`xen/include/public/hvm/params.h`), libxl's default.
+const NO_DELAY_FOR_MISSED_TICKS: u64 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_comes_first_and_runs_last() {
+        assert_eq!(PLAN.first(), Some(&Step::Domain));
+        assert_eq!(PLAN.last(), Some(&Step::Run));
+    }
+}

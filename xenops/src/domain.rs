@@ -1,0 +1,160 @@
+//! Looking at domains: what runs here, and which domain a name, number or UUID means.
+
+use std::fmt;
+use std::time::Duration;
+
+use devices::paths::DomainPaths;
+use xc::{DomainFlags, DomainInfo};
+use xen_types::{DomId, DomainUuid, KiB, ShutdownReason};
+use xs::Store;
+
+use crate::error::{Cause, Error, Problem, Result, Subject};
+use crate::host::Host;
+
+/// A domain as it was at one moment.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Domain {
+    /// Its number.
+    pub id: DomId,
+    /// Its identity.
+    pub uuid: DomainUuid,
+    /// Its name in the xenstore, if it has one that is text.
+    pub name: Option<String>,
+    /// What it does.
+    pub state: State,
+    /// The memory it holds now.
+    pub memory: KiB,
+    /// Its online virtual CPUs.
+    pub vcpus: u32,
+    /// The time its virtual CPUs have run, summed.
+    pub cpu_time: Duration,
+}
+
+/// What a domain does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// A vcpu runs, or is ready to.
+    Running,
+    /// Every vcpu waits for an event.
+    Blocked,
+    /// Kept from running by a toolstack.
+    Paused,
+    /// Stopped, for this reason; its memory is still there.
+    Shutdown(ShutdownReason),
+    /// Being destroyed; it goes when its last page is released.
+    Dying,
+}
+
+impl Host {
+    /// All domains, in the order of their numbers.
+    ///
+    /// # Errors
+    /// The hypervisor or the xenstore did not answer.
+    pub fn domains(&self) -> Result<Vec<Domain>> {
+        let fail = |cause: Cause| Error::new("list domains", Subject::Host, cause);
+        let infos = self.xc.domains().map_err(|error| fail(error.into()))?;
+        infos.iter().map(|info| self.describe(info)).collect::<Result<_, _>>().map_err(fail)
+    }
+
+    /// One domain by its number.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] if there is none.
+    pub fn domain(&self, dom: DomId) -> Result<Domain> {
+        let fail = |cause: Cause| Error::new("look at", dom, cause);
+        let info = self.existing(dom).map_err(fail)?;
+        self.describe(&info).map_err(fail)
+    }
+
+    /// The domain that a person means: by number, by UUID or by name, in that order.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] if there is none.
+    pub fn find(&self, whom: &str) -> Result<Domain> {
+        let fail = |cause: Cause| Error::new("find", Subject::Name(whom.to_owned()), cause);
+        if let Ok(dom) = whom.parse::<DomId>() {
+            let info = self.existing(dom).map_err(fail)?;
+            return self.describe(&info).map_err(fail);
+        }
+        let uuid = whom.parse::<DomainUuid>().ok();
+        self.domains()?
+            .into_iter()
+            .find(|domain| match uuid {
+                Some(uuid) => domain.uuid == uuid,
+                None => domain.name.as_deref() == Some(whom),
+            })
+            .ok_or_else(|| fail(Problem::NoSuchDomain.into()))
+    }
+
+    /// The hypervisor's record of a domain, or the problem that there is none.
+    pub(crate) fn existing(&self, dom: DomId) -> Result<DomainInfo, Cause> {
+        self.info(dom)?.ok_or_else(|| Problem::NoSuchDomain.into())
+    }
+
+    /// The hypervisor's record of a domain, `None` when there is none.
+    pub(crate) fn info(&self, dom: DomId) -> Result<Option<DomainInfo>, xc::Error> {
+        match self.xc.info(dom) {
+            Ok(info) => Ok(Some(info)),
+            Err(error) if error.kind() == xc::Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The domain that has a name now.
+    pub(crate) fn named(&self, name: &str) -> Result<Option<DomId>, Cause> {
+        for info in self.xc.domains()? {
+            if self.name(info.id)?.as_deref() == Some(name) {
+                return Ok(Some(info.id));
+            }
+        }
+        Ok(None)
+    }
+
+    fn describe(&self, info: &DomainInfo) -> Result<Domain, Cause> {
+        Ok(Domain {
+            id: info.id,
+            uuid: info.uuid,
+            name: self.name(info.id)?,
+            state: State::of(info),
+            memory: info.current_pages.to_kib(),
+            vcpus: info.online_vcpus,
+            cpu_time: info.cpu_time,
+        })
+    }
+
+    fn name(&self, dom: DomId) -> Result<Option<String>, xs::Error> {
+        let name = self.store.read_opt(&DomainPaths(dom).name())?;
+        Ok(name.and_then(|name| String::from_utf8(name).ok()))
+    }
+}
+
+impl State {
+    /// What the hypervisor's flags mean together, the most final first.
+    pub(crate) fn of(info: &DomainInfo) -> Self {
+        if info.is_dying() {
+            Self::Dying
+        } else if let Some(reason) = info.shutdown {
+            Self::Shutdown(reason)
+        } else if info.is_paused() {
+            Self::Paused
+        } else if info.flags.contains(DomainFlags::BLOCKED) {
+            Self::Blocked
+        } else {
+            Self::Running
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Running => f.write_str("running"),
+            Self::Blocked => f.write_str("blocked"),
+            Self::Paused => f.write_str("paused"),
+            Self::Shutdown(reason) => reason.fmt(f),
+            Self::Dying => f.write_str("dying"),
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! What can go wrong in a toolstack operation, said in a way that a person can act on.
+//!
+//! An [`Error`] has the operation, the subject and the cause; the cause is either an error of a
+//! lower layer or a [`Problem`] that this layer found itself. When undoing a failed operation could
+//! not release everything, the error that started it keeps a list of [`Leftover`]s: nothing is
+//! swallowed, and the cleanup's error never takes the place of the cause.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error as ThisError;
+use xen_types::{DomId, MiB, ShutdownReason};
+
+/// The result of a toolstack operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failed operation: what was tried, on what, why it failed, and what stayed behind.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    operation: &'static str,
+    subject: Subject,
+    cause: Cause,
+    leftovers: Vec<Leftover>,
+}
+
+/// What an operation was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Subject {
+    /// The host as a whole.
+    Host,
+    /// A domain by its number.
+    Domain(DomId),
+    /// A domain by the name that the caller gave.
+    Name(String),
+    /// A file in the control domain.
+    File(PathBuf),
+}
+
+/// Why an operation failed.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The xenstore said no, or was silent.
+    #[error(transparent)]
+    Store(#[from] xs::Error),
+    /// The hypervisor said no, or is not there.
+    #[error(transparent)]
+    Hypervisor(#[from] xc::Error),
+    /// The domain builder failed.
+    #[error(transparent)]
+    Builder(#[from] xg::Error),
+    /// A file or terminal in the control domain.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A condition found by the toolstack itself.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+}
+
+/// A condition that the toolstack itself finds.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The caller, or a signal, asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// A key of the description is wrong.
+    #[error("{key} {why}")]
+    Config {
+        /// The key, as in a configuration file.
+        key: &'static str,
+        /// What is wrong with its value.
+        why: &'static str,
+    },
+    /// The domain stopped, but not in the way that was asked for.
+    #[error("it stopped with {0}")]
+    Ended(ShutdownReason),
+    /// It is done, but not everything could be removed; the error lists the rest.
+    #[error("not everything could be removed")]
+    LeftBehind,
+    /// Another domain has the name.
+    #[error("domain {0} has this name")]
+    NameTaken(DomId),
+    /// No domain answers to the name, number or UUID.
+    #[error("no such domain")]
+    NoSuchDomain,
+    /// The host cannot give this much memory now.
+    #[error("{need} must be free on the host and {free} are")]
+    NotEnoughMemory {
+        /// What the domain needs, all costs included.
+        need: MiB,
+        /// What is free.
+        free: MiB,
+    },
+    /// The domain has devices that this release cannot take apart.
+    #[error("it has devices of kind {0}, which cannot be removed yet")]
+    OtherDevices(String),
+    /// A wait ended without what it waited for.
+    #[error("waited for {what}, last seen: {last}")]
+    TimedOut {
+        /// What was waited for.
+        what: &'static str,
+        /// What was there when the time was up.
+        last: String,
+    },
+    /// The console's terminal is not what the console daemon makes.
+    #[error("its console terminal {0:?} is not a pseudo-terminal")]
+    UntrustedTerminal(String),
+}
+
+/// Something an operation made and could not take away again.
+#[derive(Debug)]
+pub struct Leftover {
+    /// What is still there.
+    pub what: Remnant,
+    /// Why it could not be removed.
+    pub why: Cause,
+}
+
+/// A thing that can stay behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remnant {
+    /// A domain in the hypervisor.
+    Domain(DomId),
+    /// A node in the xenstore, with all below it.
+    StorePath(String),
+}
+
+/// What kind of failure it is, for decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The thing addressed does not exist.
+    NotFound,
+    /// Trying again may succeed.
+    Again,
+    /// Not allowed.
+    Denied,
+    /// It exists already.
+    Exists,
+    /// In use.
+    Busy,
+    /// The request makes no sense.
+    Invalid,
+    /// Not enough memory on the host.
+    NoMemory,
+    /// A deadline passed.
+    TimedOut,
+    /// It was there and has gone.
+    Gone,
+    /// Xen, a daemon or a library is missing.
+    Unavailable,
+    /// Cancelled by the caller.
+    Cancelled,
+    /// None of the above.
+    Other,
+}
+
+impl Error {
+    pub(crate) fn new(
+        operation: &'static str,
+        subject: impl Into<Subject>,
+        cause: impl Into<Cause>,
+    ) -> Self {
+        Self(Box::new(Inner {
+            operation,
+            subject: subject.into(),
+            cause: cause.into(),
+            leftovers: Vec::new(),
+        }))
+    }
+
+    pub(crate) fn with_leftovers(mut self, leftovers: Vec<Leftover>) -> Self {
+        self.0.leftovers.extend(leftovers);
+        self
+    }
+
+    /// What was tried.
+    pub fn operation(&self) -> &'static str {
+        self.0.operation
+    }
+
+    /// On what.
+    pub fn subject(&self) -> &Subject {
+        &self.0.subject
+    }
+
+    /// Why it failed.
+    pub fn cause(&self) -> &Cause {
+        &self.0.cause
+    }
+
+    /// What the failed operation made and could not take away again.
+    pub fn leftovers(&self) -> &[Leftover] {
+        &self.0.leftovers
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        self.0.cause.kind()
+    }
+}
+
+impl Cause {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Store(error) => match error.kind() {
+                xs::Kind::NotFound => Kind::NotFound,
+                xs::Kind::Again => Kind::Again,
+                xs::Kind::Denied => Kind::Denied,
+                xs::Kind::Exists => Kind::Exists,
+                xs::Kind::Busy => Kind::Busy,
+                xs::Kind::Invalid => Kind::Invalid,
+                xs::Kind::NoMemory => Kind::NoMemory,
+                xs::Kind::TimedOut => Kind::TimedOut,
+                xs::Kind::Gone => Kind::Gone,
+                xs::Kind::Unavailable => Kind::Unavailable,
+                _ => Kind::Other,
+            },
+            Self::Hypervisor(error) => from_xc(error.kind()),
+            Self::Builder(error) => from_xg(error.kind()),
+            Self::Io(error) => match error.kind() {
+                io::ErrorKind::NotFound => Kind::NotFound,
+                io::ErrorKind::PermissionDenied => Kind::Denied,
+                _ => Kind::Other,
+            },
+            Self::Problem(problem) => problem.kind(),
+        }
+    }
+}
+
+fn from_xc(kind: xc::Kind) -> Kind {
+    match kind {
+        xc::Kind::NotFound => Kind::NotFound,
+        xc::Kind::Again => Kind::Again,
+        xc::Kind::Denied => Kind::Denied,
+        xc::Kind::Exists => Kind::Exists,
+        xc::Kind::Busy => Kind::Busy,
+        xc::Kind::Invalid => Kind::Invalid,
+        xc::Kind::NoMemory => Kind::NoMemory,
+        xc::Kind::TimedOut => Kind::TimedOut,
+        xc::Kind::Gone => Kind::Gone,
+        xc::Kind::Unavailable => Kind::Unavailable,
+        _ => Kind::Other,
+    }
+}
+
+fn from_xg(kind: xg::Kind) -> Kind {
+    match kind {
+        xg::Kind::NotFound => Kind::NotFound,
+        xg::Kind::Denied => Kind::Denied,
+        xg::Kind::Invalid => Kind::Invalid,
+        xg::Kind::NoMemory => Kind::NoMemory,
+        xg::Kind::Unavailable => Kind::Unavailable,
+        _ => Kind::Other,
+    }
+}
+
+impl Problem {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Cancelled => Kind::Cancelled,
+            Self::Config { .. } | Self::UntrustedTerminal(_) => Kind::Invalid,
+            Self::NameTaken(_) => Kind::Exists,
+            Self::NoSuchDomain => Kind::NotFound,
+            Self::NotEnoughMemory { .. } => Kind::NoMemory,
+            Self::OtherDevices(_) => Kind::Busy,
+            Self::TimedOut { .. } => Kind::TimedOut,
+            Self::Ended(_) | Self::LeftBehind => Kind::Other,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.subject {
+            Subject::Host => f.write_str(self.0.operation),
+            subject => write!(f, "{} {subject}", self.0.operation),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("operation", &self.0.operation)
+            .field("subject", &self.0.subject)
+            .field("cause", &self.0.cause)
+            .field("leftovers", &self.0.leftovers)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0.cause)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host => f.write_str("the host"),
+            Self::Domain(dom) => write!(f, "domain {dom}"),
+            Self::Name(name) => write!(f, "domain {name:?}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Remnant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain(dom) => write!(f, "domain {dom}"),
+            Self::StorePath(path) => write!(f, "xenstore {path}"),
+        }
+    }
+}
+
+impl From<DomId> for Subject {
+    fn from(dom: DomId) -> Self {
+        Self::Domain(dom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_says_operation_subject_and_cause_once() {
+        let error =
+            Error::new("create", Subject::Name("web".into()), Problem::NameTaken(DomId::DOM0));
+        assert_eq!(error.to_string(), "create domain \"web\"");
+        assert_eq!(
+            error.source().map(ToString::to_string).as_deref(),
+            Some("domain 0 has this name")
+        );
+        assert_eq!(error.kind(), Kind::Exists);
+    }
+}

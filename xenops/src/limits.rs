@@ -1,0 +1,118 @@
+//! When an operation stops early: its deadline, and a request to cancel it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use xen_types::Deadline;
+
+use crate::error::Problem;
+
+/// What bounds one operation.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The moment at which the whole operation gives up.
+    pub deadline: Deadline,
+    /// Asked between steps and in every wait.
+    pub cancel: Cancel,
+}
+
+impl Limits {
+    /// Limits with a deadline only.
+    pub fn until(deadline: Deadline) -> Self {
+        Self { deadline, cancel: Cancel::new() }
+    }
+
+    /// Fails once the operation shall stop.
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        if self.cancel.requested() { Err(Problem::Cancelled) } else { Ok(()) }
+    }
+
+    /// Fails once the operation shall stop or its time is up.
+    pub(crate) fn check_time(&self) -> Result<(), Problem> {
+        self.check()?;
+        if self.deadline.passed(Instant::now()) {
+            return Err(Problem::TimedOut { what: "the next step", last: "no time left".into() });
+        }
+        Ok(())
+    }
+
+    /// Asks `done` again and again, at first after 1 ms and at last every 50 ms, until it gives a
+    /// value. For conditions that nobody announces.
+    ///
+    /// When the time is up, `late` makes the error.
+    pub(crate) fn poll<T, E: From<Problem>>(
+        &self,
+        late: impl FnOnce() -> Problem,
+        mut done: impl FnMut() -> Result<Option<T>, E>,
+    ) -> Result<T, E> {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Some(value) = done()? {
+                return Ok(value);
+            }
+            self.check()?;
+            let left = self.deadline.remaining(Instant::now());
+            if left.is_zero() {
+                return Err(late().into());
+            }
+            thread::sleep(pause.min(left));
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+}
+
+/// A request to stop, shared between whoever asks and the operation. Once made it stays.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Nobody has asked yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the operation to stop; it undoes what it did.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked.
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The flag itself, for a signal handler to set.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn late() -> Problem {
+        Problem::TimedOut { what: "it", last: "nothing".into() }
+    }
+
+    #[test]
+    fn a_wait_past_its_deadline_asks_once_and_ends() {
+        let limits = Limits::until(Deadline::at(Instant::now()));
+        let mut asked = 0;
+        let outcome: Result<(), Problem> = limits.poll(late, || {
+            asked += 1;
+            Ok(None)
+        });
+        assert_eq!((outcome, asked), (Err(late()), 1));
+    }
+
+    #[test]
+    fn a_cancelled_wait_ends_at_once() {
+        let limits = Limits::until(Deadline::after(Duration::from_secs(3600)));
+        limits.cancel.request();
+        let outcome: Result<(), Problem> = limits.poll(late, || Ok(None));
+        assert_eq!(outcome, Err(Problem::Cancelled));
+    }
+}

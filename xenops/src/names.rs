@@ -1,0 +1,73 @@
+//! Claiming a name: two creations at once must not both find it free.
+//!
+//! The claim is a lock file, so that a holder who dies frees it. It covers the short time from
+//! looking for the name until the new domain's own entry in the xenstore holds it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+
+use crate::error::{Cause, Problem};
+use crate::limits::Limits;
+
+/// The right to give a domain a name, host-wide, until dropped.
+#[derive(Debug)]
+pub(crate) struct NameClaim {
+    _lock: File,
+}
+
+impl NameClaim {
+    /// Waits for the right.
+    pub(crate) fn take(limits: &Limits) -> Result<Self, Cause> {
+        Self::take_in(Path::new(FOLDER), limits)
+    }
+
+    fn take_in(folder: &Path, limits: &Limits) -> Result<Self, Cause> {
+        fs::create_dir_all(folder)?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(folder.join("names.lock"))?;
+        let late = || Problem::TimedOut {
+            what: "the right to name a domain",
+            last: "held by another creation".into(),
+        };
+        limits.poll(late, || match lock.try_lock() {
+            Ok(()) => Ok(Some(())),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {
+                Ok(None)
+            }
+            Err(TryLockError::Error(error)) => Err(Cause::Io(error)),
+        })?;
+        Ok(Self { _lock: lock })
+    }
+}
+
+/// On a file system that a reboot empties, as the names themselves are.
+const FOLDER: &str = "/run/xenops";
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use xen_types::Deadline;
+
+    use super::*;
+
+    #[test]
+    fn a_second_claim_waits_for_the_first_and_not_past_its_deadline() {
+        let folder = std::env::temp_dir().join(format!("xenops-names-{}", std::process::id()));
+        let long = Limits::until(Deadline::after(Duration::from_secs(60)));
+        let passed = Limits::until(Deadline::at(Instant::now()));
+
+        let first = NameClaim::take_in(&folder, &long).unwrap();
+        let second = NameClaim::take_in(&folder, &passed);
+        assert!(matches!(second, Err(Cause::Problem(Problem::TimedOut { .. }))));
+
+        drop(first);
+        assert!(NameClaim::take_in(&folder, &passed).is_ok());
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
