@@ -56,7 +56,7 @@ pub struct PhysInfo {
     pub total: PageCount,
     /// Memory that is free, claimed or not.
     pub free: PageCount,
-    /// Memory still to be scrubbed; 0 in all releases known here, which count it as free.
+    /// Memory still to be scrubbed; Xen 4.17 and 4.20 count it as free and always say 0 here.
     pub scrub: PageCount,
     /// Free memory that is claimed.
     pub outstanding: PageCount,

@@ -1,0 +1,59 @@
+//! `cargo xtask check` and `cargo xtask test`: what must hold before a change lands.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{deny, deps};
+
+/// The fast part: everything that needs no Xen.
+pub(crate) fn check(root: &Path) -> Result<()> {
+    cargo(root, &["fmt", "--all", "--check"], &[])?;
+    let tiny = root.join("tests/guests/tiny");
+    let its_target = root.join("target/tiny");
+    let its_target = &[("CARGO_TARGET_DIR", its_target.to_string_lossy().into_owned())];
+    cargo(&tiny, &["fmt", "--check"], &[])?;
+    cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"], &[])?;
+    cargo(&tiny, &["clippy", "--release", "--locked", "--", "-Dwarnings"], its_target)?;
+    cargo(root, &["test", "--workspace", "--locked", "--quiet"], &[])?;
+    let strict = &[("RUSTDOCFLAGS", "-Dwarnings".to_owned())];
+    cargo(root, &["doc", "--workspace", "--no-deps", "--locked"], strict)?;
+    features(root)?;
+    deps::run()?;
+    deny::run(root)
+}
+
+/// Each feature set that a dependant can ask for, as far as it changes what is compiled.
+fn features(root: &Path) -> Result<()> {
+    const SETS: &[&[&str]] = &[
+        &["-p", "xs", "--no-default-features"],
+        &["-p", "xen-types", "--features", "serde"],
+        &["-p", "xenops"],
+        &["-p", "xenops", "--features", "serde"],
+    ];
+    for set in SETS {
+        let arguments = [&["clippy", "--locked"], *set, &["--", "-Dwarnings"]].concat();
+        cargo(root, &arguments, &[])?;
+    }
+    Ok(())
+}
+
+/// Runs cargo in a folder, says what and how long, and fails with its command line.
+fn cargo(folder: &Path, arguments: &[&str], environment: &[(&str, String)]) -> Result<()> {
+    let line = arguments.join(" ");
+    eprintln!("check: cargo {line}");
+    let start = Instant::now();
+    let status = Command::new(env!("CARGO"))
+        .args(arguments)
+        .envs(environment.iter().map(|(key, value)| (key, value)))
+        .current_dir(folder)
+        .status()
+        .with_context(|| format!("run cargo {line}"))?;
+    if !status.success() {
+        bail!("cargo {line}: {status}");
+    }
+    eprintln!("check: cargo {line}: {:.1} s", start.elapsed().as_secs_f32());
+    Ok(())
+}

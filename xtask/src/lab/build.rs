@@ -1,0 +1,87 @@
+//! The workspace's own programs, built for dom0.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::workspace;
+
+/// What was built for dom0.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    /// Process 1 of dom0.
+    pub(crate) agent: PathBuf,
+    /// What is on dom0's `PATH`.
+    pub(crate) commands: Vec<PathBuf>,
+}
+
+/// One file of tests, `tests/lab/tests/NAME.rs`.
+#[derive(Clone, Debug)]
+pub(crate) struct TestProgram {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
+/// Cargo's target folder.
+///
+/// # Errors
+/// If cargo cannot say; it is asked once.
+pub(crate) fn target() -> Result<&'static Path> {
+    static TARGET: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(target) = TARGET.get() {
+        return Ok(target);
+    }
+    let target = workspace::target()?;
+    Ok(TARGET.get_or_init(|| target))
+}
+
+/// Builds what dom0 runs.
+pub(crate) fn programs() -> Result<Programs> {
+    let artifacts = cargo(&["build", "-p", "xenops-cli", "-p", "lab-tests", "--bins"])?;
+    let mut programs = Programs { agent: PathBuf::new(), commands: Vec::new() };
+    for (kind, name, path) in artifacts {
+        match (kind.as_str(), name.as_str()) {
+            ("bin", "lab-agent") => programs.agent = path,
+            ("bin", _) => programs.commands.push(path),
+            _ => (),
+        }
+    }
+    ensure!(!programs.agent.as_os_str().is_empty(), "cargo built no lab-agent");
+    Ok(programs)
+}
+
+/// Builds the lab tests.
+pub(crate) fn tests() -> Result<Vec<TestProgram>> {
+    let artifacts = cargo(&["test", "-p", "lab-tests", "--tests", "--no-run"])?;
+    let tests = artifacts.into_iter().filter(|(kind, ..)| kind == "test");
+    let mut tests: Vec<_> = tests.map(|(_, name, path)| TestProgram { name, path }).collect();
+    tests.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tests)
+}
+
+/// Runs cargo and returns kind, name and path of each executable that it names.
+fn cargo(args: &[&str]) -> Result<Vec<(String, String, PathBuf)>> {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
+        .args(args)
+        .args(["--quiet", "--message-format=json-render-diagnostics"])
+        .current_dir(workspace::root())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("start cargo")?;
+    ensure!(output.status.success(), "cargo {} failed", args.join(" "));
+    let mut executables = Vec::new();
+    for line in output.stdout.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{")) {
+        let message: Value = serde_json::from_slice(line).context("read cargo's messages")?;
+        let target = &message["target"];
+        if let (Some(path), Some(kind), Some(name)) =
+            (message["executable"].as_str(), target["kind"][0].as_str(), target["name"].as_str())
+        {
+            executables.push((kind.to_owned(), name.to_owned(), path.into()));
+        }
+    }
+    Ok(executables)
+}

@@ -1,0 +1,196 @@
+//! What a lab machine boots from: QEMU, Xen, a dom0 kernel and a dom0 initramfs.
+//!
+//! ```text
+//! Debian packages ──apt──▶ debs ──dpkg-deb──▶ qemu            run from there, nothing is installed
+//!                                             linux           vmlinux, modules, busybox
+//!                                             dom0-4.17 ...   Xen, its tools and their libraries
+//!                              linux + dom0-V ──▶ base-V      xen, base.cpio
+//!   base.cpio + agent + tiny guest + *.toml   ──▶ machine-V   initrd
+//! ```
+//!
+//! Everything lies under `target/lab`. Each folder is made once, whole, and again only when what it
+//! is made from changes; with all of them there, nothing asks apt or the network. To get newer
+//! packages, remove the folder `target/lab`.
+
+mod apt;
+mod bzimage;
+mod cached;
+mod cpio;
+mod dom0;
+mod elf;
+mod guests;
+mod host;
+mod linux;
+mod modules;
+mod packages;
+mod release;
+mod sources;
+mod vmlinux;
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use flate2::read::GzDecoder;
+
+use crate::workspace;
+use linux::Linux;
+use packages::{Set, Store};
+pub(crate) use release::XenRelease;
+
+/// The files of one lab machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Images {
+    pub(crate) qemu: Qemu,
+    pub(crate) xen: PathBuf,
+    pub(crate) kernel: PathBuf,
+    pub(crate) initrd: PathBuf,
+}
+
+/// The unpacked QEMU and what it needs to run from there.
+#[derive(Clone, Debug)]
+pub(crate) struct Qemu {
+    pub(crate) program: PathBuf,
+    /// The value for `LD_LIBRARY_PATH`.
+    pub(crate) library_path: PathBuf,
+    /// Folders for `-L`.
+    pub(crate) data: Vec<PathBuf>,
+}
+
+/// Makes the images of `xen` present, with `agent` as the program that dom0's init ends in.
+///
+/// Calls `report` with lines of progress while there is something to wait for.
+pub(crate) fn prepare(xen: XenRelease, agent: &Path, report: &dyn Fn(&str)) -> Result<Images> {
+    let target = workspace::target()?;
+    let lab = target.join("lab");
+    fs::create_dir_all(&lab).with_context(|| format!("create {}", lab.display()))?;
+    let _alone = lock(&lab)?;
+    let base = Base::prepare(xen, &lab, report)?;
+    let tiny = guests::tiny(&workspace::root(), &target)?;
+    let initrd = initrd(xen, &lab, &base, agent, &tiny)?;
+    Ok(Images { qemu: base.qemu, xen: base.xen, kernel: base.kernel, initrd })
+}
+
+/// Prepares what of the images needs the network, for `xen` or for every release, and prints
+/// where it lies.
+pub(crate) fn print(xen: Option<XenRelease>) -> Result<ExitCode> {
+    let lab = workspace::target()?.join("lab");
+    fs::create_dir_all(&lab).with_context(|| format!("create {}", lab.display()))?;
+    let _alone = lock(&lab)?;
+    for xen in XenRelease::ALL.into_iter().filter(|one| xen.is_none_or(|wanted| wanted == *one)) {
+        let base = Base::prepare(xen, &lab, &|line| eprintln!("{line}"))?;
+        println!("xen {xen}: {}", base.xen.display());
+        println!("kernel: {}", base.kernel.display());
+        println!("dom0: {}", base.dom0.display());
+        println!("qemu: {}", base.qemu.program.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is made from packages alone.
+struct Base {
+    qemu: Qemu,
+    xen: PathBuf,
+    kernel: PathBuf,
+    /// The first part of dom0's initramfs.
+    dom0: PathBuf,
+    recipe: String,
+}
+
+impl Base {
+    fn prepare(xen: XenRelease, lab: &Path, report: &dyn Fn(&str)) -> Result<Self> {
+        let store = Store::new(lab.to_owned(), report);
+        let qemu = qemu(&store)?;
+        let linux = Linux::prepare(lab.join("linux"), &store)?;
+        let tree = store.tree(&format!("dom0-{xen}"), &Set::dom0(xen))?;
+        let recipe = [
+            &packages::list(&tree)?,
+            &packages::list(linux.folder())?,
+            linux::RECIPE,
+            dom0::RECIPE,
+            guests::RECIPE,
+        ]
+        .concat();
+        let folder = lab.join(format!("base-{xen}"));
+        cached::folder(&folder, &recipe, |folder| {
+            report(&format!("writing the dom0 of Xen {xen}"));
+            let compressed = tree.join(format!("boot/xen-{xen}-amd64.gz"));
+            write(&folder.join("xen"), &gunzip(&compressed)?)?;
+            write(&folder.join("base.cpio"), &dom0::base(xen, &tree, &linux)?)?;
+            write(&folder.join("hello.cpio"), &guests::hello(&linux)?)
+        })?;
+        Ok(Self {
+            qemu,
+            xen: folder.join("xen"),
+            kernel: linux.vmlinux(),
+            dom0: folder.join("base.cpio"),
+            recipe,
+        })
+    }
+}
+
+fn qemu(store: &Store<'_>) -> Result<Qemu> {
+    let tree = store.tree("qemu", &Set::qemu())?;
+    let library_path =
+        ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"].map(|folder| tree.join(folder));
+    Ok(Qemu {
+        program: tree.join("usr/bin/qemu-system-x86_64"),
+        library_path: std::env::join_paths(library_path)?.into(),
+        data: ["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"]
+            .map(|folder| tree.join(folder))
+            .into(),
+    })
+}
+
+/// Puts what changes with the project behind the base archive: the kernel unpacks both.
+fn initrd(xen: XenRelease, lab: &Path, base: &Base, agent: &Path, tiny: &Path) -> Result<PathBuf> {
+    let mut recipe = base.recipe.clone();
+    for file in [agent, tiny] {
+        let metadata = fs::metadata(file).with_context(|| format!("look at {}", file.display()))?;
+        writeln!(recipe, "{} {} {:?}", file.display(), metadata.len(), metadata.modified()?)?;
+    }
+    recipe.extend(guests::DESCRIPTIONS.map(|(_, text)| text));
+    let folder = lab.join(format!("machine-{xen}"));
+    cached::folder(&folder, &recipe, |folder| {
+        let mut archive = cpio::Archive::new();
+        archive.file("usr/sbin/lab-agent", 0o755, &read(agent)?);
+        archive.file("guests/vmlinux", 0o644, &read(&base.kernel)?);
+        archive.file("guests/hello.cpio", 0o644, &read(&base.dom0.with_file_name("hello.cpio"))?);
+        archive.file("guests/tiny.elf", 0o644, &read(tiny)?);
+        for (name, text) in guests::DESCRIPTIONS {
+            archive.file(&format!("guests/{name}"), 0o644, text.as_bytes());
+        }
+        let initrd = folder.join("initrd");
+        fs::copy(&base.dom0, &initrd).with_context(|| format!("write {}", initrd.display()))?;
+        let mut file = File::options().append(true).open(&initrd)?;
+        file.write_all(&archive.finish()).with_context(|| format!("write {}", initrd.display()))
+    })?;
+    Ok(folder.join("initrd"))
+}
+
+/// Keeps two commands from preparing the same folders at once.
+fn lock(lab: &Path) -> Result<File> {
+    let path = lab.join("lock");
+    let file = File::create(&path).with_context(|| format!("create {}", path.display()))?;
+    file.lock().with_context(|| format!("lock {}", path.display()))?;
+    Ok(file)
+}
+
+fn gunzip(path: &Path) -> Result<Vec<u8>> {
+    let mut contents = Vec::new();
+    GzDecoder::new(&*read(path)?)
+        .read_to_end(&mut contents)
+        .with_context(|| format!("decompress {}", path.display()))?;
+    Ok(contents)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("read {}", path.display()))
+}
+
+fn write(path: &Path, contents: &[u8]) -> Result<()> {
+    fs::write(path, contents).with_context(|| format!("write {}", path.display()))
+}

@@ -1,0 +1,203 @@
+//! `cargo xtask lab test`: the tests of `tests/lab/tests`, run in dom0.
+//!
+//! All of them are `#[ignore]`d, so that a plain `cargo test` reports them and runs none. The
+//! tests of a release share one machine, but for those of `own_vm`, which ruin theirs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command as HostCommand, ExitCode};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::build::{self, TestProgram};
+use super::images::XenRelease;
+use super::machine::{Command, Lines, Machine, Options, Outcome, Store};
+
+/// The file of the tests that want a machine each.
+const OWN_MACHINE: &str = "own_vm";
+
+/// What all tests of one file may take.
+const DEADLINE: Duration = Duration::from_secs(30 * 60);
+
+pub(super) fn run(
+    releases: &[XenRelease],
+    store: Store,
+    parallel: bool,
+    filter: Option<&str>,
+) -> Result<ExitCode> {
+    // The releases' threads find it all built.
+    build::programs()?;
+    let runs = plan(&build::tests()?, filter)?;
+    if runs.is_empty() {
+        match filter {
+            Some(filter) => bail!("no lab test has {filter:?} in its name"),
+            None => bail!("there are no lab tests"),
+        }
+    }
+    let one = |release: &XenRelease| Release { xen: *release, store, filter }.run(&runs);
+    let results: Vec<Result<Tally>> = if parallel {
+        thread::scope(|scope| {
+            let threads: Vec<_> =
+                releases.iter().map(|release| scope.spawn(move || one(release))).collect();
+            threads.into_iter().map(joined).collect()
+        })
+    } else {
+        releases.iter().map(one).collect()
+    };
+    let mut good = true;
+    for (xen, result) in releases.iter().zip(results) {
+        match result {
+            Ok(tally) => {
+                println!("Xen {xen}: {} passed; {} failed", tally.passed, tally.failed);
+                good &= tally.failed == 0 && tally.passed > 0;
+            }
+            Err(error) => {
+                eprintln!("Xen {xen}: error: {error:#}");
+                good = false;
+            }
+        }
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn joined(thread: thread::ScopedJoinHandle<'_, Result<Tally>>) -> Result<Tally> {
+    match thread.join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// One start of a test program.
+#[derive(Debug)]
+struct Run {
+    program: TestProgram,
+    /// The only test to run, on a machine of its own.
+    alone: Option<String>,
+}
+
+/// What ran, added up over the test programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: u32,
+    failed: u32,
+}
+
+/// Which programs to start for the tests that `filter` selects.
+fn plan(programs: &[TestProgram], filter: Option<&str>) -> Result<Vec<Run>> {
+    let mut runs = Vec::new();
+    for program in programs {
+        let wanted = |test: &String| filter.is_none_or(|filter| test.contains(filter));
+        let tests: Vec<_> = tests_of(&program.path)?.into_iter().filter(wanted).collect();
+        if program.name == OWN_MACHINE {
+            let alone = |test| Run { program: program.clone(), alone: Some(test) };
+            runs.extend(tests.into_iter().map(alone));
+        } else if !tests.is_empty() {
+            runs.push(Run { program: program.clone(), alone: None });
+        }
+    }
+    Ok(runs)
+}
+
+/// The names of the tests in a program; listing runs on the host, as it needs no Xen.
+fn tests_of(program: &Path) -> Result<Vec<String>> {
+    let output = HostCommand::new(program)
+        .args(["--list", "--ignored", "--format=terse"])
+        .output()
+        .with_context(|| format!("list the tests of {}", program.display()))?;
+    ensure!(output.status.success(), "{} cannot list its tests", program.display());
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(String::from).collect())
+}
+
+/// The lab tests of one release.
+#[derive(Clone, Copy, Debug)]
+struct Release<'a> {
+    xen: XenRelease,
+    store: Store,
+    filter: Option<&'a str>,
+}
+
+impl Release<'_> {
+    fn run(&self, runs: &[Run]) -> Result<Tally> {
+        let mut tally = Tally::default();
+        let (alone, together): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.alone.is_some());
+        if !together.is_empty() {
+            self.on_one_machine(&together, &mut tally)?;
+        }
+        for run in alone {
+            self.on_one_machine(&[run], &mut tally)?;
+        }
+        Ok(tally)
+    }
+
+    fn on_one_machine(&self, runs: &[&Run], tally: &mut Tally) -> Result<()> {
+        let options = Options { store: self.store, ..Options::new(self.xen) };
+        let mut machine = Machine::boot(&options, &|line| eprintln!("lab {}: {line}", self.xen))?;
+        for run in runs {
+            self.start(run, &mut machine, tally)
+                .with_context(|| format!("the tests of {}", run.program.name))?;
+        }
+        machine.power_off()
+    }
+
+    fn start(&self, run: &Run, machine: &mut Machine, tally: &mut Tally) -> Result<()> {
+        let program = PathBuf::from("/opt/lab/tests").join(&run.program.name);
+        machine.push_if_changed(&run.program.path, &program)?;
+        let mut argv = vec![program.to_string_lossy().into_owned()];
+        argv.extend(["--ignored", "--test-threads=1"].map(String::from));
+        match &run.alone {
+            Some(test) => argv.extend(["--exact".into(), test.clone()]),
+            None => argv.extend(self.filter.map(String::from)),
+        }
+        self.say(&format!("     Running tests/lab/tests/{}.rs", run.program.name));
+        let mut seen = None;
+        let command = Command::new(argv).env("RUST_BACKTRACE", "1").timeout(DEADLINE);
+        let outcome = machine.exec(
+            &command,
+            &mut Lines::new(|line| {
+                seen = seen.or_else(|| result_line(line));
+                self.say(line);
+            }),
+        )?;
+        match (outcome, seen) {
+            (Outcome::Exited(_), Some(counts)) => {
+                tally.passed += counts.passed;
+                tally.failed += counts.failed;
+                Ok(())
+            }
+            (outcome, _) => bail!("ended without a result: {outcome:?}"),
+        }
+    }
+
+    fn say(&self, line: &str) {
+        println!("[{}] {line}", self.xen);
+    }
+}
+
+/// Reads libtest's last line: `test result: ok. 3 passed; 0 failed; ...`.
+fn result_line(line: &str) -> Option<Tally> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let count = |word: &str| {
+        let number = counts.split("; ").find_map(|part| part.strip_suffix(word))?;
+        number.trim().parse().ok()
+    };
+    Some(Tally { passed: count("passed")?, failed: count("failed")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_line_is_read() {
+        let line = "test result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; \
+                    finished in 0.00s";
+        assert_eq!(result_line(line), Some(Tally { passed: 12, failed: 1 }));
+    }
+
+    #[test]
+    fn another_line_is_no_result() {
+        assert_eq!(result_line("test result_is_read ... ok"), None);
+    }
+}
