@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use rustix::io::Errno;
+use xen_types::Kind;
 
 /// The result of an operation on event channels.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -17,34 +18,6 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error {
     operation: Cow<'static, str>,
     cause: Cause,
-}
-
-/// What a caller can decide on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// There is no such domain or port.
-    NotFound,
-    /// Not now; the same call may succeed later.
-    Again,
-    /// The caller lacks a privilege.
-    Denied,
-    /// Somebody else has bound it.
-    Exists,
-    /// It is in use.
-    Busy,
-    /// Xen does not accept these arguments: no such remote port, or not allocated for this domain.
-    Invalid,
-    /// All ports are taken.
-    NoMemory,
-    /// The deadline passed without an event.
-    TimedOut,
-    /// What was used is no longer there.
-    Gone,
-    /// This system has no event channels.
-    Unavailable,
-    /// Anything else.
-    Other,
 }
 
 #[derive(Debug, thiserror::Error)]

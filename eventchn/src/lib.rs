@@ -39,4 +39,5 @@ mod error;
 
 pub use backend::{Backend, Device};
 pub use channels::{Bound, EventChannels, Virq};
-pub use error::{Error, Kind, Result};
+pub use error::{Error, Result};
+pub use xen_types::Kind;

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use rustix::io::Errno;
-use xen_types::DomId;
+use xen_types::{DomId, Kind};
 use xenctrl_sys::{DetectError, LoadError, OpenError};
 
 use crate::backend::CallError;
@@ -22,34 +22,6 @@ pub struct Error {
     operation: Cow<'static, str>,
     domain: Option<DomId>,
     cause: Cause,
-}
-
-/// What a caller can decide on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// There is no such domain or object.
-    NotFound,
-    /// Not now; the same call may succeed later.
-    Again,
-    /// The caller lacks a privilege.
-    Denied,
-    /// It exists already.
-    Exists,
-    /// It is in use.
-    Busy,
-    /// Xen does not accept these arguments.
-    Invalid,
-    /// Xen is out of memory, or the domain at its ceiling.
-    NoMemory,
-    /// A deadline passed.
-    TimedOut,
-    /// What was used is no longer there.
-    Gone,
-    /// This host, or its release of Xen, does not offer it.
-    Unavailable,
-    /// Anything else.
-    Other,
 }
 
 impl Error {

@@ -41,12 +41,13 @@ use std::sync::Arc;
 
 pub use create::{CreateConfig, GuestKind};
 pub use domain::TscMode;
-pub use error::{Error, Kind, Result};
+pub use error::{Error, Result};
 pub use host::{Capabilities, PhysInfo};
 pub use hvm::HvmParam;
 pub use info::{DomainFlags, DomainInfo};
 pub use memory::{E820Entry, E820Kind};
 pub use open::OpenOptions;
+pub use xen_types::Kind;
 pub use xenctrl_sys::{Profile, Release};
 
 use backend::Backend;

@@ -19,6 +19,7 @@
 mod deadline;
 mod domain;
 mod frame;
+mod kind;
 mod memory;
 mod port;
 mod shutdown;
@@ -26,6 +27,7 @@ mod shutdown;
 pub use deadline::Deadline;
 pub use domain::{DomId, DomainUuid, InvalidDomId};
 pub use frame::{Gfn, Mfn};
+pub use kind::Kind;
 pub use memory::{Bytes, KiB, MiB, PageCount};
 pub use port::{GrantRef, Port};
 pub use shutdown::ShutdownReason;

@@ -10,7 +10,7 @@ use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error as ThisError;
-use xen_types::{DomId, MiB, ShutdownReason};
+use xen_types::{DomId, Kind, MiB, ShutdownReason};
 
 /// The result of a toolstack operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -130,36 +130,6 @@ pub enum Remnant {
     StorePath(String),
 }
 
-/// What kind of failure it is, for decisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// The thing addressed does not exist.
-    NotFound,
-    /// Trying again may succeed.
-    Again,
-    /// Not allowed.
-    Denied,
-    /// It exists already.
-    Exists,
-    /// In use.
-    Busy,
-    /// The request makes no sense.
-    Invalid,
-    /// Not enough memory on the host.
-    NoMemory,
-    /// A deadline passed.
-    TimedOut,
-    /// It was there and has gone.
-    Gone,
-    /// Xen, a daemon or a library is missing.
-    Unavailable,
-    /// Cancelled by the caller.
-    Cancelled,
-    /// None of the above.
-    Other,
-}
-
 impl Error {
     pub(crate) fn new(
         operation: &'static str,
@@ -209,21 +179,9 @@ impl Cause {
     /// What kind of failure it is.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Store(error) => match error.kind() {
-                xs::Kind::NotFound => Kind::NotFound,
-                xs::Kind::Again => Kind::Again,
-                xs::Kind::Denied => Kind::Denied,
-                xs::Kind::Exists => Kind::Exists,
-                xs::Kind::Busy => Kind::Busy,
-                xs::Kind::Invalid => Kind::Invalid,
-                xs::Kind::NoMemory => Kind::NoMemory,
-                xs::Kind::TimedOut => Kind::TimedOut,
-                xs::Kind::Gone => Kind::Gone,
-                xs::Kind::Unavailable => Kind::Unavailable,
-                _ => Kind::Other,
-            },
-            Self::Hypervisor(error) => from_xc(error.kind()),
-            Self::Builder(error) => from_xg(error.kind()),
+            Self::Store(error) => error.kind(),
+            Self::Hypervisor(error) => error.kind(),
+            Self::Builder(error) => error.kind(),
             Self::Io(error) => match error.kind() {
                 io::ErrorKind::NotFound => Kind::NotFound,
                 io::ErrorKind::PermissionDenied => Kind::Denied,
@@ -231,33 +189,6 @@ impl Cause {
             },
             Self::Problem(problem) => problem.kind(),
         }
-    }
-}
-
-fn from_xc(kind: xc::Kind) -> Kind {
-    match kind {
-        xc::Kind::NotFound => Kind::NotFound,
-        xc::Kind::Again => Kind::Again,
-        xc::Kind::Denied => Kind::Denied,
-        xc::Kind::Exists => Kind::Exists,
-        xc::Kind::Busy => Kind::Busy,
-        xc::Kind::Invalid => Kind::Invalid,
-        xc::Kind::NoMemory => Kind::NoMemory,
-        xc::Kind::TimedOut => Kind::TimedOut,
-        xc::Kind::Gone => Kind::Gone,
-        xc::Kind::Unavailable => Kind::Unavailable,
-        _ => Kind::Other,
-    }
-}
-
-fn from_xg(kind: xg::Kind) -> Kind {
-    match kind {
-        xg::Kind::NotFound => Kind::NotFound,
-        xg::Kind::Denied => Kind::Denied,
-        xg::Kind::Invalid => Kind::Invalid,
-        xg::Kind::NoMemory => Kind::NoMemory,
-        xg::Kind::Unavailable => Kind::Unavailable,
-        _ => Kind::Other,
     }
 }
 

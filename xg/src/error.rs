@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use xen_types::{DomId, MiB};
+use xen_types::{DomId, Kind, MiB};
 
 use crate::backend::{CallError, OpenError};
 use crate::{GuestKind, ImageError, PayloadError};
@@ -116,34 +116,6 @@ pub enum InvalidConfig {
     /// A PV guest's start info has room for 1023 bytes; libxenguest would cut the rest off.
     #[error("a command line of {0} bytes: a PV guest can be given 1023")]
     CommandLine(usize),
-}
-
-/// What a caller can decide on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// There is no such file or domain.
-    NotFound,
-    /// Not now; the same call may succeed later.
-    Again,
-    /// The caller lacks a privilege.
-    Denied,
-    /// It exists already.
-    Exists,
-    /// It is in use.
-    Busy,
-    /// The file or the configuration is wrong.
-    Invalid,
-    /// Not enough free memory, or a ceiling is too low.
-    NoMemory,
-    /// A deadline passed.
-    TimedOut,
-    /// What was used is no longer there.
-    Gone,
-    /// This host, its release of Xen or this crate does not offer it.
-    Unavailable,
-    /// Anything else.
-    Other,
 }
 
 impl Error {

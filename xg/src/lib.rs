@@ -53,10 +53,11 @@ use xc::Xc;
 
 pub use build::{BuildConfig, Built, RingFrame};
 pub use cpu::CpuPolicy;
-pub use error::{Error, InvalidConfig, Kind, Result};
+pub use error::{Error, InvalidConfig, Result};
 pub use format::{Compression, Elf, Format, ImageError};
 pub use payload::{Kernel, MAX_BYTES, PayloadError, Ramdisk};
 pub use xc::GuestKind;
+pub use xen_types::Kind;
 
 use backend::Backend;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use xen_types::DomId;
+use xen_types::{DomId, Kind};
 
 use crate::path::{InvalidPath, Path};
 use crate::proto::{ErrorCode, InvalidRequest, Malformed, Oversized, Refusal};
@@ -19,34 +19,6 @@ struct Inner {
     operation: &'static str,
     subject: Subject,
     cause: Cause,
-}
-
-/// What kind of failure an [`Error`] is, for decisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// The node, domain, watch or transaction does not exist.
-    NotFound,
-    /// A transaction lost every race against other changes.
-    Again,
-    /// The store does not let this connection do that.
-    Denied,
-    /// It exists already.
-    Exists,
-    /// Not now.
-    Busy,
-    /// The request, or what the store holds, does not make sense.
-    Invalid,
-    /// The store is out of memory, or a quota is used up.
-    NoMemory,
-    /// The deadline passed. A request may still be carried out later.
-    TimedOut,
-    /// What was waited for can no longer happen. This crate does not say so itself.
-    Gone,
-    /// There is no daemon, the connection to it ended, or it does not know the operation.
-    Unavailable,
-    /// Anything else.
-    Other,
 }
 
 /// What an operation was about.

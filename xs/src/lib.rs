@@ -64,8 +64,8 @@ pub use client::{
     vanishes,
 };
 #[cfg(feature = "client")]
-pub use error::{Error, Kind, Result};
+pub use error::{Error, Result};
 pub use path::{InvalidPath, Name, Path, PathKind, Segment};
 pub use perms::{Access, Grantee, InvalidPerms, Perms};
 pub use proto::{ErrorCode, Event};
-pub use xen_types::Deadline;
+pub use xen_types::{Deadline, Kind};

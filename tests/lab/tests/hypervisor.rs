@@ -306,7 +306,7 @@ fn a_port_of_a_domain_with_virtual_cpus_can_be_bound_once() -> Outcome {
     let bound = channels.bind_interdomain(dom.id, port)?;
     bound.notify()?;
     let taken = channels.bind_interdomain(dom.id, port).unwrap_err();
-    assert_eq!(taken.kind(), eventchn::Kind::Invalid);
+    assert_eq!(taken.kind(), Kind::Invalid);
     assert_eq!(taken.to_string(), format!("bind port {port} of domain {}", dom.id));
     Ok(())
 }
@@ -321,7 +321,7 @@ fn a_notification_arrives_and_many_make_at_most_two_events() -> Outcome {
     other.wait(soon())?;
     // The first notification masks the port; those after it make one more event.
     let _second = other.wait(shortly());
-    assert_eq!(other.wait(shortly()).unwrap_err().kind(), eventchn::Kind::TimedOut);
+    assert_eq!(other.wait(shortly()).unwrap_err().kind(), Kind::TimedOut);
     one.notify()?;
     other.wait(soon())?;
     Ok(())
@@ -333,7 +333,7 @@ fn a_wait_without_an_event_ends_at_its_deadline() -> Outcome {
     let (_one, other) = pair(&EventChannels::open()?)?;
     let started = Instant::now();
     let error = other.wait(Deadline::after(Duration::from_millis(300))).unwrap_err();
-    assert_eq!(error.kind(), eventchn::Kind::TimedOut);
+    assert_eq!(error.kind(), Kind::TimedOut);
     assert!((300..3000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
     Ok(())
 }
@@ -382,7 +382,7 @@ fn a_dropped_port_is_closed() -> Outcome {
     let channels = EventChannels::open()?;
     let port: Port = channels.bind_unbound_port(DomId::DOM0)?.port();
     let gone = channels.bind_interdomain(DomId::DOM0, port).unwrap_err();
-    assert_eq!(gone.kind(), eventchn::Kind::Invalid);
+    assert_eq!(gone.kind(), Kind::Invalid);
     Ok(())
 }
 
@@ -390,6 +390,6 @@ fn a_dropped_port_is_closed() -> Outcome {
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn the_interrupt_for_domain_deaths_belongs_to_xenstored() -> Outcome {
     let error = EventChannels::open()?.bind_virq(Virq::DOM_EXC).unwrap_err();
-    assert_eq!(error.kind(), eventchn::Kind::Exists);
+    assert_eq!(error.kind(), Kind::Exists);
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use super::Client;
 use super::transaction::Transaction;
-use crate::error::{Cause, Error, Kind, Result, Subject};
+use crate::Kind;
+use crate::error::{Cause, Error, Result, Subject};
 use crate::path::{Name, Path};
 use crate::perms::Perms;
 use crate::proto::{Malformed, Reply, Request, TxId};

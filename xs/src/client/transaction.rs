@@ -6,7 +6,8 @@ use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
 use super::Client;
-use crate::error::{Cause, Error, Kind, Result, Subject};
+use crate::Kind;
+use crate::error::{Cause, Error, Result, Subject};
 use crate::proto::{ErrorCode, Reply, Request, TxId};
 
 /// A transaction that is under way; the verbs are those of [`Store`](crate::Store).
