@@ -129,7 +129,10 @@ fn died_of(error: &anyhow::Error, expected: fn(&Cause) -> bool) -> Result<()> {
 
 /// Starts `lab run` as a user does, ends it by `signal` once QEMU runs, and looks what is left.
 fn interrupted_run(xen: XenRelease, signal: Signal) -> Result<()> {
-    let mut child = HostCommand::new(std::env::current_exe()?)
+    // Whoever runs this in the background of a script has it ignore SIGINT, and children inherit that.
+    let mut child = HostCommand::new("env")
+        .arg("--default-signal=INT")
+        .arg(std::env::current_exe()?)
         .args(["lab", "run", "--xen", xen.version(), "--", "true"])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
