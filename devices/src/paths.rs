@@ -45,9 +45,19 @@ impl DomainPaths {
         self.home().join("console/tty")
     }
 
+    /// How it is virtualised, in the record (`pv`, `pvh`, `hvm`).
+    pub fn kind(self) -> Path {
+        self.record().join("type")
+    }
+
+    /// All backends that `backend` runs, by kind and then by domain.
+    pub fn all_backends(self, backend: DomId) -> Path {
+        Path::domain(backend).join("backend")
+    }
+
     /// The backends of one kind of device that `backend` runs for this domain.
     pub fn backends(self, backend: DomId, kind: &'static str) -> Path {
-        Path::domain(backend).join("backend").join(kind).join(self.0)
+        self.all_backends(backend).join(kind).join(self.0)
     }
 }
 

@@ -24,8 +24,8 @@ use crate::error::Problem;
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct DomainConfig {
-    /// The name, unique on the host: 1 to 255 characters, not all digits, no control characters and
-    /// no `/`.
+    /// The name, unique on the host: 1 to 255 bytes, neither a number nor a UUID, no control
+    /// characters and no `/`.
     pub name: String,
     /// The identity over restarts; a random one when absent.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -115,6 +115,9 @@ impl DomainConfig {
     /// [`Problem::Config`] names the key and what is wrong with it.
     pub fn check(&self) -> Result<(), Problem> {
         check_name(&self.name)?;
+        if self.uuid.is_some_and(|uuid| uuid.0.is_nil()) {
+            return Err(Problem::Config { key: "uuid", why: "is that of the control domain" });
+        }
         if self.cmdline.contains('\0') {
             return Err(Problem::Config { key: "cmdline", why: NUL_IN_CMDLINE });
         }
@@ -144,6 +147,8 @@ fn check_name(name: &str) -> Result<(), Problem> {
         "is longer than 255 bytes"
     } else if name.bytes().all(|b| b.is_ascii_digit()) {
         "is a number, which would be taken for a domid"
+    } else if name.parse::<DomainUuid>().is_ok() {
+        "is a UUID, which would be taken for a domain's identity"
     } else if name.chars().any(|c| c.is_control() || c == '/') {
         "contains a control character or a slash"
     } else {

@@ -18,6 +18,9 @@ use crate::error::{Cause, Error, Problem, Result};
 use crate::host::Host;
 
 /// An open console: bytes read come from the guest, bytes written are typed into it.
+///
+/// It does not block: where there is nothing to read, or the guest takes no more, the error is
+/// [`io::ErrorKind::WouldBlock`], and the descriptor can be polled.
 #[derive(Debug)]
 pub struct Console(File);
 
@@ -52,15 +55,22 @@ fn open(terminal: &str) -> Result<Console, Cause> {
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(untrusted());
     }
-    let no_tty = OFlags::NOCTTY.bits().cast_signed();
-    let file = OpenOptions::new().read(true).write(true).custom_flags(no_tty).open(terminal)?;
-    let device = fstat(&file).map_err(io::Error::from)?.st_rdev;
+    let flags = (OFlags::NOCTTY | OFlags::NONBLOCK).bits().cast_signed();
+    let fail = |what| move |source| Cause::File { what, path: terminal.into(), source };
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags)
+        .open(terminal)
+        .map_err(fail("open"))?;
+    let device = fstat(&file).map_err(|error| fail("look at")(error.into()))?.st_rdev;
     if !PSEUDO_TERMINALS.contains(&major(device)) {
         return Err(untrusted());
     }
-    let mut mode = tcgetattr(&file).map_err(io::Error::from)?;
+    let mut mode = tcgetattr(&file).map_err(|error| fail("read the mode of")(error.into()))?;
     mode.make_raw();
-    tcsetattr(&file, OptionalActions::Now, &mode).map_err(io::Error::from)?;
+    tcsetattr(&file, OptionalActions::Now, &mode)
+        .map_err(|error| fail("set the mode of")(error.into()))?;
     Ok(Console(file))
 }
 

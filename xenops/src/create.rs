@@ -14,6 +14,7 @@ mod images;
 mod skeleton;
 mod steps;
 
+use xc::{Capabilities, PhysInfo};
 use xen_types::{DomId, PageCount};
 
 use self::images::Images;
@@ -24,7 +25,7 @@ use crate::host::Host;
 use crate::limits::Limits;
 use crate::memory::{Footprint, footprint};
 use crate::names::NameClaim;
-use crate::remove::undo_limits;
+use crate::remove::removal_limits;
 
 /// What a caller may choose about a creation, apart from the domain itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,23 +50,24 @@ impl Host {
         let fail = |cause: Cause| Error::new("create", Subject::Name(config.name.clone()), cause);
         config.check().map_err(|problem| fail(problem.into()))?;
         let images = Images::load(config).map_err(|error| fail(error.into()))?;
-        let memory = footprint(config.kind, config.memory, config.vcpus);
+        let physical = self.xc.physinfo().map_err(|error| fail(error.into()))?;
+        let hap = physical.capabilities.contains(Capabilities::HAP);
+        let memory = footprint(config.kind, config.memory, config.vcpus, hap);
         let claim = NameClaim::take(limits).map_err(fail)?;
         let host = self.within(limits);
-        if let Some(holder) = host.named(&config.name).map_err(fail)? {
-            return Err(fail(Problem::NameTaken(holder).into()));
-        }
-        self.check_free_memory(memory).map_err(fail)?;
+        host.check_unique(config).map_err(fail)?;
+        check_free_memory(&physical, memory).map_err(|problem| fail(problem.into()))?;
 
         let mut creation = Creation::new(host, config, images, memory, claim);
         let plan = if options.paused { &PLAN[..PLAN.len() - 1] } else { &PLAN };
         for (index, step) in plan.iter().enumerate() {
             tracing::debug!(?step, name = config.name, "create");
-            let taken =
-                limits.check_time().map_err(Cause::from).and_then(|()| creation.take(*step));
+            let (taken, to_undo) = match limits.check_time() {
+                Ok(()) => (creation.take(*step), &plan[..=index]),
+                Err(problem) => (Err(problem.into()), &plan[..index]),
+            };
             if let Err(cause) = taken {
-                let leftovers = self.undo(&creation, &plan[..=index]);
-                return Err(fail(cause).with_leftovers(leftovers));
+                return Err(fail(cause).with_leftovers(self.undo(&creation, to_undo)));
             }
         }
         Ok(creation.dom())
@@ -73,22 +75,33 @@ impl Host {
 
     /// Undoes steps, the last first, in a time of its own: that of the creation may be over.
     fn undo(&self, creation: &Creation<'_>, steps: &[Step]) -> Vec<Leftover> {
-        let limits = undo_limits();
+        let limits = removal_limits();
         let host = self.within(&limits);
         steps.iter().rev().flat_map(|step| creation.undo(*step, &host, &limits)).collect()
     }
 
-    /// A creation that cannot succeed is refused before it costs anything. Another one may take the
-    /// memory in between: then the build fails and is undone.
-    fn check_free_memory(&self, memory: Footprint) -> Result<(), Cause> {
-        let host = self.xc.physinfo()?;
-        // Pages that wait to be scrubbed are free, pages that another domain has claimed are not.
-        let pages = (host.free.get().saturating_add(host.scrub.get()))
-            .saturating_sub(host.outstanding.get());
-        let free = PageCount(pages).to_mib_down();
-        if free < memory.need {
-            return Err(Problem::NotEnoughMemory { need: memory.need, free }.into());
+    /// The name and the UUID must be nobody's. The caller holds the name claim.
+    fn check_unique(&self, config: &DomainConfig) -> Result<(), Cause> {
+        for domain in self.xc.domains()? {
+            if config.uuid == Some(domain.uuid) {
+                return Err(Problem::UuidTaken(domain.id).into());
+            }
+            if self.name(domain.id)?.as_deref() == Some(config.name.as_str()) {
+                return Err(Problem::NameTaken(domain.id).into());
+            }
         }
         Ok(())
     }
+}
+
+/// A creation that cannot succeed is refused before it costs anything. Another one may take the
+/// memory in between: then the build fails and is undone.
+fn check_free_memory(host: &PhysInfo, memory: Footprint) -> Result<(), Problem> {
+    // Pages that wait to be scrubbed are free, pages that another domain has claimed are not.
+    let pages = host.free.get().saturating_add(host.scrub.get());
+    let free = PageCount(pages.saturating_sub(host.outstanding.get())).to_mib_down();
+    if free < memory.need {
+        return Err(Problem::NotEnoughMemory { need: memory.need, free });
+    }
+    Ok(())
 }

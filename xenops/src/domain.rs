@@ -79,13 +79,15 @@ impl Host {
             return self.describe(&info).map_err(fail);
         }
         let uuid = whom.parse::<DomainUuid>().ok();
-        self.domains()?
-            .into_iter()
-            .find(|domain| match uuid {
-                Some(uuid) => domain.uuid == uuid,
-                None => domain.name.as_deref() == Some(whom),
-            })
-            .ok_or_else(|| fail(Problem::NoSuchDomain.into()))
+        let mut meant: Vec<Domain> = self.domains()?;
+        meant.retain(|domain| match uuid {
+            Some(uuid) => domain.uuid == uuid,
+            None => domain.name.as_deref() == Some(whom),
+        });
+        // A run that is still dying has the same name and UUID as the one that took its place.
+        let living = meant.iter().position(|domain| domain.state != State::Dying);
+        let index = living.unwrap_or(0);
+        meant.into_iter().nth(index).ok_or_else(|| fail(Problem::NoSuchDomain.into()))
     }
 
     /// The hypervisor's record of a domain, or the problem that there is none.
@@ -102,16 +104,6 @@ impl Host {
         }
     }
 
-    /// The domain that has a name now.
-    pub(crate) fn named(&self, name: &str) -> Result<Option<DomId>, Cause> {
-        for info in self.xc.domains()? {
-            if self.name(info.id)?.as_deref() == Some(name) {
-                return Ok(Some(info.id));
-            }
-        }
-        Ok(None)
-    }
-
     fn describe(&self, info: &DomainInfo) -> Result<Domain, Cause> {
         Ok(Domain {
             id: info.id,
@@ -124,7 +116,8 @@ impl Host {
         })
     }
 
-    fn name(&self, dom: DomId) -> Result<Option<String>, xs::Error> {
+    /// The name of a domain, if it has one that is text.
+    pub(crate) fn name(&self, dom: DomId) -> Result<Option<String>, xs::Error> {
         let name = self.store.read_opt(&DomainPaths(dom).name())?;
         Ok(name.and_then(|name| String::from_utf8(name).ok()))
     }

@@ -35,8 +35,6 @@ pub enum Subject {
     Domain(DomId),
     /// A domain by the name that the caller gave.
     Name(String),
-    /// A file in the control domain.
-    File(PathBuf),
 }
 
 /// Why an operation failed.
@@ -53,8 +51,15 @@ pub enum Cause {
     #[error(transparent)]
     Builder(#[from] xg::Error),
     /// A file or terminal in the control domain.
-    #[error(transparent)]
-    Io(#[from] io::Error),
+    #[error("{what} {}", path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
     /// A condition found by the toolstack itself.
     #[error(transparent)]
     Problem(#[from] Problem),
@@ -75,12 +80,23 @@ pub enum Problem {
         /// What is wrong with its value.
         why: &'static str,
     },
+    /// It is the domain that runs the toolstack.
+    #[error("it is the control domain")]
+    ControlDomain,
     /// The domain stopped, but not in the way that was asked for.
     #[error("it stopped with {0}")]
     Ended(ShutdownReason),
     /// It is done, but not everything could be removed; the error lists the rest.
     #[error("not everything could be removed")]
     LeftBehind,
+    /// A node of the xenstore that a toolstack or a daemon wrote holds something else than it should.
+    #[error("xenstore {path} holds {value:?}")]
+    Malformed {
+        /// The node.
+        path: String,
+        /// What it holds.
+        value: String,
+    },
     /// Another domain has the name.
     #[error("domain {0} has this name")]
     NameTaken(DomId),
@@ -98,6 +114,9 @@ pub enum Problem {
     /// The domain has devices that this release cannot take apart.
     #[error("it has devices of kind {0}, which cannot be removed yet")]
     OtherDevices(String),
+    /// Another domain has the UUID.
+    #[error("domain {0} has this UUID")]
+    UuidTaken(DomId),
     /// A wait ended without what it waited for.
     #[error("waited for {what}, last seen: {last}")]
     TimedOut {
@@ -126,6 +145,8 @@ pub struct Leftover {
 pub enum Remnant {
     /// A domain in the hypervisor.
     Domain(DomId),
+    /// A file in the control domain.
+    File(PathBuf),
     /// A node in the xenstore, with all below it.
     StorePath(String),
 }
@@ -182,7 +203,7 @@ impl Cause {
             Self::Store(error) => error.kind(),
             Self::Hypervisor(error) => error.kind(),
             Self::Builder(error) => error.kind(),
-            Self::Io(error) => match error.kind() {
+            Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Kind::NotFound,
                 io::ErrorKind::PermissionDenied => Kind::Denied,
                 _ => Kind::Other,
@@ -196,8 +217,11 @@ impl Problem {
     fn kind(&self) -> Kind {
         match self {
             Self::Cancelled => Kind::Cancelled,
-            Self::Config { .. } | Self::UntrustedTerminal(_) => Kind::Invalid,
-            Self::NameTaken(_) => Kind::Exists,
+            Self::Config { .. }
+            | Self::ControlDomain
+            | Self::Malformed { .. }
+            | Self::UntrustedTerminal(_) => Kind::Invalid,
+            Self::NameTaken(_) | Self::UuidTaken(_) => Kind::Exists,
             Self::NoSuchDomain => Kind::NotFound,
             Self::NotEnoughMemory { .. } => Kind::NoMemory,
             Self::OtherDevices(_) => Kind::Busy,
@@ -239,7 +263,6 @@ impl fmt::Display for Subject {
             Self::Host => f.write_str("the host"),
             Self::Domain(dom) => write!(f, "domain {dom}"),
             Self::Name(name) => write!(f, "domain {name:?}"),
-            Self::File(path) => write!(f, "{}", path.display()),
         }
     }
 }
@@ -248,6 +271,7 @@ impl fmt::Display for Remnant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Domain(dom) => write!(f, "domain {dom}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
             Self::StorePath(path) => write!(f, "xenstore {path}"),
         }
     }

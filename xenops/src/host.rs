@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use xc::Xc;
+use xen_types::Deadline;
 use xg::Xg;
 use xs::Client;
 
@@ -46,9 +47,17 @@ impl Host {
         &self.xc
     }
 
-    /// The same host, whose every store request ends at the deadline of one operation.
+    /// The same host, whose every request to the store ends at `deadline`.
+    ///
+    /// Without it a request may take 30 s. Operations with [`Limits`] bound their requests by
+    /// themselves; this is for looking things up.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Deadline) -> Self {
+        Self { store: self.store.with_deadline(deadline), ..self.clone() }
+    }
+
     pub(crate) fn within(&self, limits: &Limits) -> Self {
-        Self { store: self.store.with_deadline(limits.deadline), ..self.clone() }
+        self.with_deadline(limits.deadline)
     }
 
     /// The domain builder. Its library is loaded with the first creation only, so that everything

@@ -20,7 +20,8 @@
 //!
 //! What it does for you: a creation that fails, whatever the reason, takes away all it made and says
 //! what it could not; every wait has a deadline; nothing that a guest can write decides what is
-//! removed.
+//! removed. Two calls cannot be bounded: building a large kernel and destroying a large domain take
+//! the hypervisor and libxenguest as long as they take.
 //!
 //! What it does not do yet: block and network devices, save and restore, restart policies.
 

@@ -1,18 +1,19 @@
 //! What happens to a domain between its creation and its end.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Instant;
 
 use devices::Console;
 use devices::paths::DomainPaths;
-use xen_types::{DomId, ShutdownReason};
-use xs::{Path, Store};
+use xen_types::{DomId, DomainUuid, ShutdownReason};
+use xs::{Name, Path, Store};
 
 use crate::domain::State;
 use crate::error::{Cause, Error, Problem, Result};
 use crate::host::Host;
 use crate::limits::Limits;
-use crate::remove::nodes_of;
+use crate::remove::removal_limits;
 
 /// What a domain may be asked to do about its own end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,18 +36,21 @@ impl fmt::Display for Stop {
 }
 
 impl Host {
-    /// Keeps the vcpus of a domain from running.
+    /// Keeps the vcpus of a domain from running. Pauses count: two of them need two unpauses.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is no such domain.
     pub fn pause(&self, dom: DomId) -> Result<()> {
-        self.xc.pause(dom).map_err(|error| Error::new("pause", dom, error))
+        let fail = |cause: Cause| Error::new("pause", dom, cause);
+        not_control(dom).map_err(|problem| fail(problem.into()))?;
+        self.xc.pause(dom).map_err(|error| fail(error.into()))
     }
 
-    /// Lets the vcpus of a domain run.
+    /// Takes back one pause of a domain.
     ///
     /// # Errors
-    /// [`crate::Kind::NotFound`] if there is no such domain.
+    /// [`crate::Kind::NotFound`] if there is no such domain, [`crate::Kind::Invalid`] if it is not
+    /// paused.
     pub fn unpause(&self, dom: DomId) -> Result<()> {
         self.xc.unpause(dom).map_err(|error| Error::new("unpause", dom, error))
     }
@@ -57,9 +61,17 @@ impl Host {
     /// [`crate::Kind::NotFound`] if there is no such domain.
     pub fn request_stop(&self, dom: DomId, stop: Stop) -> Result<()> {
         let fail = |cause: Cause| Error::new("ask for a shutdown of", dom, cause);
-        self.existing(dom).map_err(fail)?;
-        let request = DomainPaths(dom).shutdown();
-        self.store.write(&request, stop.to_string()).map_err(|error| fail(error.into()))
+        not_control(dom).map_err(|problem| fail(problem.into()))?;
+        if self.existing(dom).map_err(fail)?.is_dying() {
+            return Err(fail(Problem::NoSuchDomain.into()));
+        }
+        let own = DomainPaths(dom);
+        let asked = self.store.transaction(|tx| {
+            // A write makes missing parents: it must not bring back the home of a removed domain.
+            tx.read(&own.home())?;
+            tx.write(&own.shutdown(), stop.to_string())
+        });
+        asked.map_err(|error| fail(error.into()))
     }
 
     /// Asks a domain to power off, waits until it has, and removes it.
@@ -67,18 +79,21 @@ impl Host {
     /// # Errors
     /// [`crate::Kind::TimedOut`] if it did not stop in time: it is then left as it was, with the
     /// request standing. [`Problem::Ended`] if it stopped in another way, by a crash say: it is
-    /// left to be looked at.
+    /// left to be looked at. Otherwise as [`Host::destroy`].
     pub fn shut_down(&self, dom: DomId, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("shut down", dom, cause);
         let host = self.within(limits);
+        let uuid = host.existing(dom).map_err(fail)?.uuid;
+        host.check_devices(dom).map_err(fail)?;
         // Watched before it is asked: the answer cannot be missed.
         let mut changes = host.store.watch(&Path::RELEASE_DOMAIN).map_err(|e| fail(e.into()))?;
         host.request_stop(dom, Stop::Poweroff)?;
         loop {
-            match self.info(dom).map_err(|error| fail(error.into()))?.map(|info| State::of(&info)) {
-                // Another toolstack was faster.
-                None | Some(State::Dying) => break,
-                Some(State::Shutdown(ShutdownReason::Poweroff)) => break,
+            let info = host.info(dom).map_err(|error| fail(error.into()))?;
+            match info.filter(|info| info.uuid == uuid).map(|info| State::of(&info)) {
+                // Who made the domain may watch it too, and have removed it already.
+                None => return Ok(()),
+                Some(State::Dying | State::Shutdown(ShutdownReason::Poweroff)) => break,
                 Some(State::Shutdown(reason)) => return Err(fail(Problem::Ended(reason).into())),
                 Some(_) => {}
             }
@@ -86,15 +101,18 @@ impl Host {
             if limits.deadline.passed(Instant::now()) {
                 return Err(fail(self.unheeded(dom)));
             }
-            match changes.wait(limits.deadline) {
+            match changes.wait(limits.next_look()) {
                 Err(error) if error.kind() != xs::Kind::TimedOut => return Err(fail(error.into())),
                 _ => {}
             }
         }
-        self.destroy(dom, limits)
+        self.take_away(dom, uuid, fail)
     }
 
     /// Removes a domain at once: from the hypervisor, then from the xenstore.
+    ///
+    /// Once the hypervisor has begun, the removal goes on to its end, for up to 10 s, whatever the
+    /// limits say.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is no such domain, [`crate::Kind::Busy`] if it has devices
@@ -102,32 +120,56 @@ impl Host {
     /// that in [`Error::leftovers`].
     pub fn destroy(&self, dom: DomId, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("destroy", dom, cause);
+        not_control(dom).map_err(|problem| fail(problem.into()))?;
         let host = self.within(limits);
-        let uuid = match self.info(dom).map_err(|error| fail(error.into()))? {
-            Some(info) => info.uuid,
-            None => return Err(fail(Problem::NoSuchDomain.into())),
-        };
+        let uuid = host.existing(dom).map_err(fail)?.uuid;
         host.check_devices(dom).map_err(fail)?;
-        host.remove_domain(dom, limits).map_err(fail)?;
-        let leftovers = host.remove_nodes(nodes_of(dom, uuid));
-        if leftovers.is_empty() {
-            return Ok(());
-        }
-        Err(fail(Problem::LeftBehind.into()).with_leftovers(leftovers))
+        limits.check_time().map_err(|problem| fail(problem.into()))?;
+        self.take_away(dom, uuid, fail)
     }
 
-    /// Devices other than the console hold things on the host that nobody here would release.
+    fn take_away(&self, dom: DomId, uuid: DomainUuid, fail: impl Fn(Cause) -> Error) -> Result<()> {
+        let limits = removal_limits();
+        let left = self.within(&limits).remove(dom, uuid, &limits).map_err(&fail)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        Err(fail(Problem::LeftBehind.into()).with_leftovers(left))
+    }
+
+    /// Devices other than the first console hold things on the host that nobody here would release.
     fn check_devices(&self, dom: DomId) -> Result<(), Cause> {
-        let kinds = match self.store.directory(&DomainPaths(dom).recorded_devices()) {
-            Err(error) if error.kind() == xs::Kind::NotFound => return Ok(()),
-            kinds => kinds?,
-        };
-        let others: Vec<&str> =
-            kinds.iter().map(|kind| kind.as_str()).filter(|kind| *kind != Console::KIND).collect();
+        let own = DomainPaths(dom);
+        let mut others = BTreeSet::new();
+        let recorded = own.recorded_devices();
+        for kind in self.children(&recorded)? {
+            let ids = self.children(&recorded.join(&kind))?;
+            if kind != Console::KIND || ids.iter().any(|id| id != "0") {
+                others.insert(kind.to_string());
+            }
+        }
+        // Toolstacks that keep no such record still have their backends in one place.
+        let backends = own.all_backends(DomId::DOM0);
+        for kind in self.children(&backends)? {
+            let here = backends.join(&kind).join(dom);
+            if kind != Console::KIND && self.store.read_opt(&here)?.is_some() {
+                others.insert(kind.to_string());
+            }
+        }
+        if self.store.read_opt(&own.kind())?.as_deref() == Some(b"hvm") {
+            others.insert("device-model".to_owned());
+        }
         if others.is_empty() {
-            Ok(())
-        } else {
-            Err(Problem::OtherDevices(others.join(", ")).into())
+            return Ok(());
+        }
+        let others: Vec<String> = others.into_iter().collect();
+        Err(Problem::OtherDevices(others.join(", ")).into())
+    }
+
+    fn children(&self, path: &Path) -> Result<Vec<Name>, xs::Error> {
+        match self.store.directory(path) {
+            Err(error) if error.kind() == xs::Kind::NotFound => Ok(Vec::new()),
+            names => names,
         }
     }
 
@@ -138,12 +180,19 @@ impl Host {
             Ok(None) => "gone".to_owned(),
             Err(error) => return error.into(),
         };
-        let request = match self.store.read_opt(&DomainPaths(dom).shutdown()) {
-            Ok(Some(request)) if !request.is_empty() => "request not acknowledged",
-            Ok(_) => "request acknowledged",
-            Err(error) => return error.into(),
-        };
+        let request =
+            match self.within(&removal_limits()).store.read_opt(&DomainPaths(dom).shutdown()) {
+                Ok(None) => "the request is gone",
+                Ok(Some(request)) if request.is_empty() => "the request is acknowledged",
+                Ok(Some(_)) => "the request is not acknowledged",
+                Err(error) => return error.into(),
+            };
         Problem::TimedOut { what: "the domain to power off", last: format!("{state}, {request}") }
             .into()
     }
+}
+
+/// What a toolstack must not do to the domain it runs in.
+fn not_control(dom: DomId) -> Result<(), Problem> {
+    if dom == DomId::DOM0 { Err(Problem::ControlDomain) } else { Ok(()) }
 }

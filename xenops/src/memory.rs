@@ -7,8 +7,9 @@
 //!   ceiling = guest memory + slack     what Xen lets the domain hold (set_max_mem)
 //! ```
 //!
-//! The formulas are libxl's (`libxl_mem.c`, `libxl_x86.c`), so that a guest which fits under xl fits
-//! here. What is needed rounds up; what is free rounds down.
+//! The formulas are libxl's (`libxl_mem.c`, `libxl_create.c`), but for one: libxl also asks for room
+//! for a paging pool of a PV guest, which it then never sets, and which is left out here. What is
+//! needed rounds up; what is free rounds down.
 
 use xen_types::{KiB, MiB, PageCount};
 
@@ -28,11 +29,13 @@ pub struct Footprint {
 }
 
 /// The figures of a guest with this much memory and this many vcpus.
-pub fn footprint(kind: GuestKind, memory: MiB, vcpus: u32) -> Footprint {
+///
+/// `hap` says whether the host has hardware-assisted paging; without it a PVH guest is shadowed.
+pub fn footprint(kind: GuestKind, memory: MiB, vcpus: u32, hap: bool) -> Footprint {
     let guest = memory.to_kib();
     let (paging_pool, overhead) = match kind {
         GuestKind::Pv => (KiB(0), KiB(1024)),
-        GuestKind::Pvh => (paging_pool(memory, vcpus), KiB(2048)),
+        GuestKind::Pvh => (paging_pool(memory, vcpus, hap), KiB(2048)),
     };
     let sum = guest.0.saturating_add(paging_pool.0).saturating_add(overhead.0);
     Footprint {
@@ -43,9 +46,11 @@ pub fn footprint(kind: GuestKind, memory: MiB, vcpus: u32) -> Footprint {
     }
 }
 
-/// With hardware-assisted paging: 256 pages for each vcpu and one for each MiB.
-fn paging_pool(memory: MiB, vcpus: u32) -> KiB {
-    PageCount(memory.0.saturating_add(256 * u64::from(vcpus))).to_kib()
+/// 256 pages for each vcpu, and for each MiB one, or two where the tables are shadowed.
+fn paging_pool(memory: MiB, vcpus: u32, hap: bool) -> KiB {
+    let per_mib = if hap { 1 } else { 2 };
+    let pages = memory.0.saturating_mul(per_mib).saturating_add(256 * u64::from(vcpus));
+    PageCount(pages).to_kib()
 }
 
 /// `LIBXL_MAXMEM_CONSTANT`: room for pages that are the domain's but not the guest's RAM.
@@ -55,29 +60,35 @@ const CEILING_SLACK: KiB = KiB(1024);
 mod tests {
     use super::*;
 
-    // The figures of the first two tests are libxl's for the same guests.
+    // libxl's figures for the same guest.
     #[test]
     fn a_pvh_guest_of_4_gib_and_4_vcpus_needs_what_libxl_says() {
-        let figures = footprint(GuestKind::Pvh, MiB(4096), 4);
+        let figures = footprint(GuestKind::Pvh, MiB(4096), 4, true);
         assert_eq!(figures.paging_pool, KiB(20480));
         assert_eq!(figures.need.to_kib(), KiB(4_216_832));
     }
 
     #[test]
+    fn a_shadowed_guest_of_1_gib_and_2_vcpus_gets_the_pool_of_libxl() {
+        let figures = footprint(GuestKind::Pvh, MiB(1024), 2, false);
+        assert_eq!(figures.paging_pool, KiB(10240));
+    }
+
+    #[test]
     fn a_pv_guest_has_no_paging_pool() {
-        let figures = footprint(GuestKind::Pv, MiB(1024), 2);
+        let figures = footprint(GuestKind::Pv, MiB(1024), 2, true);
         assert_eq!(figures.paging_pool, KiB(0));
         assert_eq!(figures.need, MiB(1026));
     }
 
     #[test]
     fn the_need_of_an_odd_size_rounds_up() {
-        assert_eq!(footprint(GuestKind::Pv, MiB(16), 1).need, MiB(18));
-        assert_eq!(footprint(GuestKind::Pv, MiB(17), 1).need, MiB(18));
+        assert_eq!(footprint(GuestKind::Pv, MiB(16), 1, true).need, MiB(18));
+        assert_eq!(footprint(GuestKind::Pv, MiB(17), 1, true).need, MiB(18));
     }
 
     #[test]
     fn an_absurd_size_saturates() {
-        assert_eq!(footprint(GuestKind::Pvh, MiB(u64::MAX), 1).guest, KiB(u64::MAX));
+        assert_eq!(footprint(GuestKind::Pvh, MiB(u64::MAX), 1, true).guest, KiB(u64::MAX));
     }
 }

@@ -1,10 +1,12 @@
 //! Claiming a name: two creations at once must not both find it free.
 //!
 //! The claim is a lock file, so that a holder who dies frees it. It covers the short time from
-//! looking for the name until the new domain's own entry in the xenstore holds it.
+//! looking for the name until the new domain's own entry in the xenstore holds it. It binds xenops
+//! only: xl does not know it, and looks at names without a lock.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use crate::error::{Cause, Problem};
@@ -23,33 +25,40 @@ impl NameClaim {
     }
 
     fn take_in(folder: &Path, limits: &Limits) -> Result<Self, Cause> {
-        fs::create_dir_all(folder)?;
+        let path = folder.join(FILE);
+        let fail = |what| move |source| Cause::File { what, path: folder.join(FILE), source };
+        // Whoever can open the file can hold the lock: only its owner shall.
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fail("make"))?;
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
-            .open(folder.join("names.lock"))?;
-        let late = || Problem::TimedOut {
-            what: "the right to name a domain",
-            last: "held by another creation".into(),
-        };
-        limits.poll(late, || match lock.try_lock() {
+            .open(path)
+            .map_err(fail("open"))?;
+        let taken = limits.poll(|| match lock.try_lock() {
             Ok(()) => Ok(Some(())),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {
                 Ok(None)
             }
-            Err(TryLockError::Error(error)) => Err(Cause::Io(error)),
+            Err(TryLockError::Error(error)) => Err(fail("lock")(error)),
         })?;
-        Ok(Self { _lock: lock })
+        let late = || Problem::TimedOut {
+            what: "the right to name a domain",
+            last: "held by another creation".into(),
+        };
+        taken.map(|()| Self { _lock: lock }).ok_or_else(|| late().into())
     }
 }
 
 /// On a file system that a reboot empties, as the names themselves are.
 const FOLDER: &str = "/run/xenops";
 
+const FILE: &str = "names.lock";
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::time::{Duration, Instant};
 
     use xen_types::Deadline;

@@ -1,8 +1,13 @@
 //! Taking a domain away: out of the hypervisor, then out of the xenstore.
 //!
-//! Everything here can be repeated: what is gone already is as good as removed. The paths come from
-//! the domain's number and UUID alone, never from what a guest could write.
+//! Once the hypervisor has been told to destroy a domain there is no way back, so a removal goes on
+//! to its end in a time of its own, and what it could not do is listed. Everything here can be
+//! repeated: what is gone already is as good as removed. The paths come from the domain's number and
+//! UUID and from the toolstack's own record, never from what a guest could write.
 
+use std::fs;
+use std::io;
+use std::path::Path as FilePath;
 use std::time::Duration;
 
 use devices::Console;
@@ -15,17 +20,57 @@ use crate::host::Host;
 use crate::limits::Limits;
 
 impl Host {
-    /// Destroys a domain in the hypervisor and waits until it has gone from there.
-    pub(crate) fn remove_domain(&self, dom: DomId, limits: &Limits) -> Result<(), Cause> {
+    /// Removes a domain with all that the xenstore and libxl's files hold about it; returns what it
+    /// could not remove.
+    ///
+    /// # Errors
+    /// The hypervisor refused to destroy it: then nothing was done.
+    pub(crate) fn remove(
+        &self,
+        dom: DomId,
+        uuid: DomainUuid,
+        limits: &Limits,
+    ) -> Result<Vec<Leftover>, Cause> {
+        let consoles = self.consoles(dom);
+        self.end(dom)?;
+        // A dying domain keeps its number, so that these nodes are still its own.
+        let [home, vm, record] = skeleton_of(dom, uuid);
+        let mut left = self.remove_nodes([home, vm, consoles, record]);
+        left.extend(remove_files(FilePath::new(LIBXL_FILES), dom, uuid));
+        left.extend(self.await_end(dom, uuid, limits));
+        Ok(left)
+    }
+
+    /// Tells the hypervisor to destroy a domain. One that is gone is as good as destroyed.
+    pub(crate) fn end(&self, dom: DomId) -> Result<(), Cause> {
         match self.xc.destroy_domain(dom) {
-            Err(error) if error.kind() != xc::Kind::NotFound => return Err(error.into()),
-            _ => {}
+            Err(error) if error.kind() != xc::Kind::NotFound => Err(error.into()),
+            _ => Ok(()),
         }
-        let late = || Problem::TimedOut {
-            what: "its last page to be released",
-            last: "still dying: another domain maps its memory".into(),
+    }
+
+    /// Waits until a destroyed domain has gone.
+    pub(crate) fn await_end(
+        &self,
+        dom: DomId,
+        uuid: DomainUuid,
+        limits: &Limits,
+    ) -> Option<Leftover> {
+        let mut last = String::from("nothing");
+        let gone = limits.poll(|| {
+            let Some(info) = self.info(dom)?.filter(|info| info.uuid == uuid) else {
+                return Ok(Some(()));
+            };
+            // Pages stay while another domain maps them: the console daemon, a backend.
+            last = format!("{} of it are still in use", info.current_pages);
+            Ok(None)
+        });
+        let why = match gone {
+            Ok(Some(())) => return None,
+            Ok(None) => Problem::TimedOut { what: "its last page to be released", last }.into(),
+            Err(why) => why,
         };
-        limits.poll(late, || Ok(self.info(dom)?.is_none().then_some(())))
+        Some(Leftover { what: Remnant::Domain(dom), why })
     }
 
     /// Removes nodes with all below them; returns what it could not.
@@ -34,9 +79,14 @@ impl Host {
     }
 
     fn remove_node(&self, path: Path) -> Option<Leftover> {
-        let removed = self.store.rm_if_exists(&path).and_then(|_| self.prune_above(&path));
-        let why = removed.err()?.into();
-        Some(Leftover { what: Remnant::StorePath(path.to_string()), why })
+        if let Err(why) = self.store.rm_if_exists(&path) {
+            return Some(Leftover { what: Remnant::StorePath(path.to_string()), why: why.into() });
+        }
+        if let Err(error) = self.prune_above(&path) {
+            // The node is gone; an empty folder above it is in nobody's way.
+            tracing::debug!(%path, %error, "an empty folder stays");
+        }
+        None
     }
 
     /// Removes the folders above a removed node that it left empty, up to a domain's home or the
@@ -59,12 +109,18 @@ impl Host {
         }
         Ok(())
     }
-}
 
-/// All that the xenstore holds about one run of a domain whose only device is its console.
-pub(crate) fn nodes_of(dom: DomId, uuid: DomainUuid) -> [Path; 4] {
-    let [home, vm, record] = skeleton_of(dom, uuid);
-    [home, vm, record, consoles_of(dom)]
+    /// Where the backends of a domain's consoles stand, by the record that only toolstacks write.
+    fn consoles(&self, dom: DomId) -> Path {
+        let own = DomainPaths(dom);
+        let recorded = own.recorded_devices().join(Console::KIND).join("0/backend");
+        let backend = self.store.read_str_opt(&recorded).ok().flatten();
+        let folder = backend.and_then(|path| Path::new(path).ok()?.parent());
+        // A record that leads elsewhere is not followed.
+        folder
+            .filter(|folder| folder.leaf() == dom.to_string() && Path::DOMAINS.contains(folder))
+            .unwrap_or_else(|| own.backends(DomId::DOM0, Console::KIND))
+    }
 }
 
 /// What a domain has in the xenstore before it has devices.
@@ -73,26 +129,47 @@ pub(crate) fn skeleton_of(dom: DomId, uuid: DomainUuid) -> [Path; 3] {
     [own.home(), paths::vm(uuid), own.record()]
 }
 
-/// The backends of its consoles.
-pub(crate) fn consoles_of(dom: DomId) -> Path {
-    DomainPaths(dom).backends(DomId::DOM0, Console::KIND)
+/// The limits of a removal: it cannot be cancelled, and has a time of its own even when that of the
+/// operation is over.
+pub(crate) fn removal_limits() -> Limits {
+    Limits::until(Deadline::after(REMOVAL_TIME))
 }
 
-/// The limits of an undo: a time of its own, and no cancelling.
-pub(crate) fn undo_limits() -> Limits {
-    Limits::until(Deadline::after(UNDO_TIME))
+/// Removes what xl keeps about a domain of its own (`libxl__userdata_path`: `userdata-<kind>.<domid>.
+/// <uuid>.<what>`), which nobody else would once the domain is gone.
+fn remove_files(folder: &FilePath, dom: DomId, uuid: DomainUuid) -> Vec<Leftover> {
+    let of_domain = format!(".{dom}.{uuid}.");
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        entries => entries.into_iter().flatten().flatten(),
+    };
+    let files = entries.map(|entry| entry.path()).filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("userdata-") && name.contains(&of_domain)
+    });
+    files
+        .filter_map(|path| {
+            let source = fs::remove_file(&path).err()?;
+            let why = Cause::File { what: "remove", path: path.clone(), source };
+            Some(Leftover { what: Remnant::File(path), why })
+        })
+        .collect()
 }
 
 /// The root, the folder of domains and a domain's home stay even when they are empty.
 fn is_kept(path: &Path) -> bool {
+    let above = path.parent();
     *path == Path::ROOT
         || *path == Path::DOMAINS
-        || path.parent().is_some_and(|above| above == Path::DOMAINS)
-        || path.parent() == Some(Path::ROOT) && path.leaf() == "local"
+        || above.as_ref() == Some(&Path::DOMAINS)
+        || above == Some(Path::ROOT) && path.leaf() == "local"
 }
 
-/// How long an undo may take once the operation has failed.
-const UNDO_TIME: Duration = Duration::from_secs(10);
+/// How long a removal may take once it has begun.
+const REMOVAL_TIME: Duration = Duration::from_secs(10);
+
+/// `XEN_LIB_DIR` of Xen's build.
+const LIBXL_FILES: &str = "/var/lib/xen";
 
 #[cfg(test)]
 mod tests {
@@ -102,7 +179,30 @@ mod tests {
     fn pruning_stops_at_a_domains_home() {
         assert!(is_kept(&Path::from_static("/local/domain/0")));
         assert!(is_kept(&Path::from_static("/local/domain")));
+        assert!(is_kept(&Path::from_static("/local")));
         assert!(!is_kept(&Path::from_static("/local/domain/0/backend")));
         assert!(!is_kept(&Path::from_static("/libxl")));
+    }
+
+    #[test]
+    fn only_the_files_of_this_run_of_the_domain_are_removed() {
+        let folder = std::env::temp_dir().join(format!("xenops-files-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let uuid: DomainUuid = "00112233-4455-6677-8899-aabbccddeeff".parse().unwrap();
+        let files = [
+            format!("userdata-d.7.{uuid}.libxl-json"),
+            format!("userdata-d.77.{uuid}.libxl-json"),
+            "userdata-d.7.ffeeddcc-4455-6677-8899-aabbccddeeff.libxl-json".to_owned(),
+        ];
+        for file in &files {
+            fs::write(folder.join(file), "{}").unwrap();
+        }
+
+        let left = remove_files(&folder, DomId::new(7).unwrap(), uuid);
+
+        assert!(left.is_empty());
+        assert!(!folder.join(&files[0]).exists());
+        assert!(folder.join(&files[1]).exists() && folder.join(&files[2]).exists());
+        fs::remove_dir_all(folder).unwrap();
     }
 }

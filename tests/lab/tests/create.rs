@@ -1,8 +1,12 @@
-//! `xenops create` and what follows, on the real Xen, with `xl` as the witness.
+//! `xenops create` on the real Xen: what it refuses, and what a failed one leaves.
 
 mod dom0;
 
-use dom0::{Config, Guest, Leavings, in_mid_create, ok, pids_of, run, signal_store, until, xenops};
+use std::time::Duration;
+
+use dom0::{
+    Config, Guest, Leavings, ended, in_mid_create, ok, signal_store, start, xenops, xl_create,
+};
 
 /// A creation that must fail, leave nothing, and say these things.
 fn refused(config: &Config, says: &[&str]) {
@@ -13,32 +17,6 @@ fn refused(config: &Config, says: &[&str]) {
         assert!(ran.err.contains(text), "{text:?} is not in {:?}", ran.err);
     }
     before.assert_unchanged();
-}
-
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_linux_pv_guest_runs_and_leaves_nothing() {
-    let before = Leavings::now();
-    let guest = Guest { name: "hello-pv".into(), id: create("/guests/hello-pv.toml") };
-    guest.says("HELLO-READY");
-    assert!(ok("xl", &["list", "hello-pv"]).contains("hello-pv"));
-    ok("xenops", &["shutdown", "hello-pv"]);
-    before.assert_unchanged();
-}
-
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_linux_pvh_guest_runs_and_leaves_nothing() {
-    let before = Leavings::now();
-    let guest = Guest { name: "hello-pvh".into(), id: create("/guests/hello-pvh.toml") };
-    guest.says("HELLO-READY");
-    assert!(ok("xl", &["list", "hello-pvh"]).contains("hello-pvh"));
-    ok("xenops", &["destroy", "hello-pvh"]);
-    before.assert_unchanged();
-}
-
-fn create(file: &str) -> String {
-    ok("xenops", &["create", file]).trim().to_owned()
 }
 
 #[test]
@@ -122,23 +100,6 @@ fn a_name_that_xl_gave_is_in_use_too() {
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
-fn both_kinds_of_tiny_guest_answer_to_name_number_and_uuid() {
-    for kind in ["pv", "pvh"] {
-        let uuid = "6d1f5cb2-9a0e-4d5b-8a2e-0f6f2f8f2b11";
-        let config = Config::tiny("tiny-ids", kind, &format!("uuid = \"{uuid}\""));
-        let before = Leavings::now();
-        let guest = Guest::create("tiny-ids", &config);
-        guest.says("TINY-READY");
-        ok("xenops", &["pause", &guest.id]);
-        assert!(ok("xenops", &["list", uuid]).contains(" paused "));
-        ok("xenops", &["unpause", uuid]);
-        ok("xenops", &["shutdown", "tiny-ids"]);
-        before.assert_unchanged();
-    }
-}
-
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
 fn a_paused_creation_waits_to_be_unpaused() {
     let config = Config::tiny("waits", "pv", "");
     let id = ok("xenops", &["create", "--paused", config.path()]).trim().to_owned();
@@ -150,85 +111,49 @@ fn a_paused_creation_waits_to_be_unpaused() {
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
-fn json_lists_what_the_table_lists() {
-    let config = Config::tiny("in-json", "pv", "");
-    let guest = Guest::create("in-json", &config);
-    let json = ok("xenops", &["list", "--output", "json", "in-json"]);
-    assert!(json.contains("\"name\": \"in-json\""), "{json}");
-    assert!(json.contains(&format!("\"domid\": {}", guest.id)), "{json}");
+fn a_uuid_in_use_is_refused_and_its_holder_unharmed() {
+    let line = "uuid = \"6d1f5cb2-9a0e-4d5b-8a2e-0f6f2f8f2b11\"";
+    let first = Guest::create("holder", &Config::tiny("holder", "pv", line));
+    let second = Config::tiny("copy", "pv", line);
+    refused(&second, &["create domain \"copy\"", &format!("domain {} has this UUID", first.id)]);
 }
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_domain_that_does_not_exist_has_its_own_status() {
-    let ran = xenops(&["destroy", "nobody"]);
-    assert_eq!(
-        (ran.status, ran.err.as_str()),
-        (Some(4), "xenops: find domain \"nobody\": no such domain\n")
-    );
-}
-
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_crash_is_reported_and_the_domain_kept() {
-    let config = Config::tiny("crashes", "pv", "cmdline = \"crash\"");
-    let guest = Guest::create("crashes", &config);
-    until("the guest crashes", || ok("xenops", &["list", "crashes"]).contains(" crash "));
-    let ran = xenops(&["shutdown", "crashes"]);
-    assert_eq!(ran.status, Some(1));
-    assert!(ran.err.contains("it stopped with crash"), "{}", ran.err);
-    ok("xenops", &["destroy", &guest.id]);
-}
-
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn xl_removes_what_xenops_made() {
-    let before = Leavings::now();
-    let config = Config::tiny("ours", "pvh", "");
-    let guest = Guest::create("ours", &config);
-    guest.says("TINY-READY");
-    ok("xl", &["destroy", "ours"]);
-    until("xl has removed it", || run("xl", &["domid", "ours"]).status != Some(0));
-    drop(guest);
-    before.assert_unchanged();
-}
-
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn xenops_removes_what_xl_made() {
-    let before = Leavings::now();
-    let guest = xl_create("theirs");
-    ok("xenops", &["destroy", "theirs"]);
-    drop(guest);
-    until("the process that xl left with its guest ends", || pids_of("xl").is_empty());
-    before.assert_unchanged();
-}
-
-fn xl_create(name: &str) -> Guest {
-    let config = Config::new(
-        name,
-        &format!("name=\"{name}\"\nkernel=\"/guests/tiny.elf\"\nmemory=16\ntype=\"pv\"\n"),
-    );
-    ok("xl", &["create", config.path()]);
-    let id = ok("xl", &["domid", name]).trim().to_owned();
-    Guest { name: name.into(), id }
+fn of_two_creations_of_one_name_exactly_one_succeeds() {
+    let config = Config::tiny("rivals", "pv", "");
+    let rivals = [(); 2].map(|()| start("xenops", &["create", config.path()]));
+    let statuses = rivals.map(|rival| ended(rival, Duration::from_secs(60)).status);
+    let _guest = Guest { name: "rivals".into(), id: "rivals".into() };
+    assert!(statuses.contains(&Some(0)) && statuses.contains(&Some(1)), "{statuses:?}");
 }
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn a_store_that_sleeps_in_mid_create_is_waited_for() {
     let before = Leavings::now();
-    let config = Config::tiny("sleeper", "pv", "");
-    let create = in_mid_create(&config, "sleeper");
+    let (mut create, _config) = in_mid_create("sleeper");
     signal_store("-STOP");
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let still_at_it = create.try_wait().expect("look at a child").is_none();
+    std::thread::sleep(Duration::from_secs(2));
     signal_store("-CONT");
-    let output = create.wait_with_output().expect("xenops ends");
-    let guest = Guest { name: "sleeper".into(), id: "sleeper".into() };
-    if output.status.success() {
-        guest.says("TINY-READY");
-        ok("xenops", &["destroy", "sleeper"]);
-    }
+    assert!(still_at_it, "the creation was over before the store stopped");
+    assert_eq!(ended(create, Duration::from_secs(60)).status, Some(0));
+    ok("xenops", &["destroy", "sleeper"]);
+    before.assert_unchanged();
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_store_that_sleeps_longer_than_the_creation_may_take_undoes_it() {
+    let before = Leavings::now();
+    let config = Config::tiny("impatient", "pv", "");
+    signal_store("-STOP");
+    let create = start("xenops", &["create", config.path(), "--timeout", "1"]);
+    std::thread::sleep(Duration::from_secs(3));
+    signal_store("-CONT");
+    let ran = ended(create, Duration::from_secs(30));
+    assert_eq!(ran.status, Some(5), "{ran:?}");
     before.assert_unchanged();
 }
 
@@ -236,13 +161,8 @@ fn a_store_that_sleeps_in_mid_create_is_waited_for() {
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn an_interrupted_creation_is_undone() {
     let before = Leavings::now();
-    let config = Config::new(
-        "interrupted",
-        "name = \"interrupted\"\ntype = \"pv\"\nkernel = \"/guests/vmlinux\"\nmemory = 128\n",
-    );
-    let create = in_mid_create(&config, "interrupted");
+    let (create, _config) = in_mid_create("interrupted");
     ok("kill", &["-INT", &create.id().to_string()]);
-    let output = create.wait_with_output().expect("xenops ends");
-    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(ended(create, Duration::from_secs(60)).status, Some(130));
     before.assert_unchanged();
 }

@@ -2,7 +2,9 @@
 
 mod dom0;
 
-use dom0::{Config, in_mid_create, run, signal_store};
+use std::time::Duration;
+
+use dom0::{ended, in_mid_create, signal_store, start};
 use xc::Xc;
 use xen_types::DomId;
 
@@ -10,22 +12,20 @@ use xen_types::DomId;
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn a_creation_whose_store_is_killed_is_undone_as_far_as_can_be() {
     let xc = Xc::open().expect("open the hypervisor");
-    let config = Config::new(
-        "orphan",
-        "name = \"orphan\"\ntype = \"pv\"\nkernel = \"/guests/vmlinux\"\nmemory = 128\n",
-    );
-    let create = in_mid_create(&config, "orphan");
+    let (create, _config) = in_mid_create("orphan");
     signal_store("-KILL");
-    let output = create.wait_with_output().expect("xenops ends");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let ran = ended(create, Duration::from_secs(30));
 
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("create domain \"orphan\""), "{said}");
-    assert!(said.contains("left behind: xenstore /local/domain/"), "{said}");
-    assert!(said.contains("left behind: xenstore /libxl/"), "{said}");
+    assert_eq!(ran.status, Some(3), "{ran:?}");
+    assert!(ran.err.contains("create domain \"orphan\""), "{ran:?}");
+    assert!(ran.err.contains("left behind: xenstore /local/domain/"), "{ran:?}");
+    assert!(ran.err.contains("left behind: xenstore /libxl/"), "{ran:?}");
+    assert!(ran.err.contains("left behind: xenstore /vm/"), "{ran:?}");
     let left: Vec<DomId> = xc.domains().expect("list").iter().map(|info| info.id).collect();
     assert_eq!(left, [DomId::DOM0]);
 
-    let list = run("xenops", &["list"]);
-    assert_eq!(list.status, Some(3), "{list:?}");
+    for command in [&["list"][..], &["destroy", "1"], &["shutdown", "1"], &["console", "1"]] {
+        let ran = ended(start("xenops", command), Duration::from_secs(5));
+        assert_eq!(ran.status, Some(3), "{command:?}: {ran:?}");
+    }
 }

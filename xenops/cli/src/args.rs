@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 ///
 /// DOMAIN is a name, a number or a UUID.
 ///
-/// Exit status: 0 done, 1 failed, 2 wrong command line or configuration file, 3 no Xen or no
-/// xenstore here, 4 no such domain, 5 timed out, 130 interrupted.
+/// Exit status: 0 done, 1 failed, 2 wrong command line or configuration file, 3 Xen, one of its
+/// libraries or a daemon is missing, 4 no such domain, 5 timed out, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "xenops", version, verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -47,7 +47,7 @@ pub(crate) enum Command {
         /// End with status 0 as soon as the domain printed this, 5 when time is up before
         #[arg(long, value_name = "TEXT")]
         until: Option<String>,
-        /// Give up after this many seconds; without it, last as long as the domain
+        /// End after this many seconds; without it, last as long as the domain
         #[arg(long, value_name = "SECONDS", value_parser = seconds)]
         timeout: Option<Duration>,
     },

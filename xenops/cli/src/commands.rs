@@ -4,12 +4,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use xenops::{Cancel, CreateOptions, Deadline, DomainConfig, Host, Limits, Stop};
 
 use crate::args::{Command, Output};
-use crate::failure::Failure;
-use crate::{print, terminal};
+use crate::failure::{self, Failure};
+use crate::{print, signals, terminal};
 
 pub(crate) fn run(
     command: Command,
@@ -34,12 +34,12 @@ pub(crate) fn run(
             })
         }
         Command::Console { domain, until, timeout } => {
-            let host = open()?;
-            let domain = host.find(&domain)?.id;
             let deadline = timeout.map(Deadline::after);
-            let patience = deadline.unwrap_or_else(|| Deadline::after(CONSOLE_APPEARS));
-            let console = host.console(domain, patience)?;
-            terminal::attach(console, until.as_deref().map(str::as_bytes), deadline)
+            let appears = deadline.unwrap_or_else(|| Deadline::after(CONSOLE_APPEARS));
+            let host = open()?;
+            let domain = host.with_deadline(appears).find(&domain)?.id;
+            let console = host.console(domain, appears)?;
+            terminal::attach(console, until.as_deref(), deadline)
         }
         Command::Pause { domain } => {
             let host = open()?;
@@ -52,7 +52,7 @@ pub(crate) fn run(
         Command::Shutdown { domain, no_wait, timeout } => {
             let limits = limits(timeout)?;
             let host = open()?;
-            let domain = host.find(&domain)?.id;
+            let domain = host.with_deadline(limits.deadline).find(&domain)?.id;
             if no_wait {
                 return Ok(host.request_stop(domain, Stop::Poweroff)?);
             }
@@ -61,7 +61,8 @@ pub(crate) fn run(
         Command::Destroy { domain, timeout } => {
             let limits = limits(timeout)?;
             let host = open()?;
-            Ok(host.destroy(host.find(&domain)?.id, &limits)?)
+            let domain = host.with_deadline(limits.deadline).find(&domain)?.id;
+            Ok(host.destroy(domain, &limits)?)
         }
     }
 }
@@ -69,15 +70,21 @@ pub(crate) fn run(
 fn read_config(path: &Path) -> Result<DomainConfig, Failure> {
     let text =
         std::fs::read_to_string(path).map_err(|error| Failure::ReadConfig(path.into(), error))?;
-    toml::from_str(&text).map_err(|error| Failure::ParseConfig(path.into(), error))
+    let config: DomainConfig =
+        toml::from_str(&text).map_err(|error| Failure::ParseConfig(path.into(), error))?;
+    config.check().map_err(|problem| Failure::Config(path.into(), problem))?;
+    Ok(config)
 }
 
-/// A deadline, and a first signal that undoes instead of killing in the middle.
+/// A deadline, and a first signal that cancels. A second one ends the process at once: what the
+/// operation made until then stays.
 fn limits(timeout: Duration) -> Result<Limits, Failure> {
     let cancel = Cancel::new();
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, cancel.flag())
-            .map_err(|error| Failure::Io("take over signals", error))?;
+    let fail = |error| Failure::Io("take over signals", error);
+    for signal in signals::to_take_over() {
+        let interrupted = failure::INTERRUPTED.into();
+        flag::register_conditional_shutdown(signal, interrupted, cancel.flag()).map_err(fail)?;
+        flag::register(signal, cancel.flag()).map_err(fail)?;
     }
     Ok(Limits { deadline: Deadline::after(timeout), cancel })
 }

@@ -6,7 +6,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use xenops::Kind;
+use xenops::{Cause, Kind, Problem};
+
+use crate::print;
 
 /// Wrong command line or configuration file.
 pub(crate) const USAGE: u8 = 2;
@@ -15,7 +17,7 @@ const UNAVAILABLE: u8 = 3;
 const NO_SUCH_DOMAIN: u8 = 4;
 const TIMED_OUT: u8 = 5;
 /// As a shell reports SIGINT.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -26,6 +28,10 @@ pub(crate) enum Failure {
     ReadConfig(PathBuf, io::Error),
     /// The configuration file does not parse.
     ParseConfig(PathBuf, toml::de::Error),
+    /// The configuration file makes no sense.
+    Config(PathBuf, Problem),
+    /// `--until` was not seen in time.
+    NotSeen(String),
     /// The terminal or the output.
     Io(&'static str, io::Error),
     /// Nothing to say, only a status.
@@ -33,20 +39,16 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The time of a wait was up, and what was shown says the rest.
-    pub(crate) const fn timed_out() -> Self {
-        Self::Quiet(TIMED_OUT)
-    }
-
     /// The exit status.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::ReadConfig(..) | Self::ParseConfig(..) => USAGE,
+            Self::ReadConfig(..) | Self::ParseConfig(..) | Self::Config(..) => USAGE,
+            Self::NotSeen(_) => TIMED_OUT,
             Self::Io(..) => FAILED,
             Self::Quiet(status) => *status,
             Self::Operation(error) => match (error.cause(), error.kind()) {
-                (xenops::Cause::Problem(xenops::Problem::Config { .. }), _) => USAGE,
-                (xenops::Cause::Problem(xenops::Problem::NoSuchDomain), _) => NO_SUCH_DOMAIN,
+                (Cause::Problem(Problem::NoSuchDomain), _)
+                | (Cause::Hypervisor(_), Kind::NotFound) => NO_SUCH_DOMAIN,
                 (_, Kind::Unavailable) => UNAVAILABLE,
                 (_, Kind::TimedOut) => TIMED_OUT,
                 (_, Kind::Cancelled) => INTERRUPTED,
@@ -78,6 +80,8 @@ impl fmt::Display for Failure {
             Self::ParseConfig(path, error) => {
                 writeln!(f, "xenops: parse {}: {}", path.display(), error.to_string().trim_end())
             }
+            Self::Config(path, problem) => writeln!(f, "xenops: {}: {problem}", path.display()),
+            Self::NotSeen(text) => writeln!(f, "xenops: {text:?} was not printed in time"),
             Self::Io(operation, error) => writeln!(f, "xenops: {operation}: {error}"),
             Self::Quiet(_) => Ok(()),
         }
@@ -90,6 +94,8 @@ impl From<xenops::Error> for Failure {
     }
 }
 
+/// The whole chain on one line. Some of it comes from elsewhere, a file's name or a library's words:
+/// nothing in it moves the cursor.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -98,5 +104,5 @@ fn chain(error: &dyn Error) -> String {
         text.push_str(&cause.to_string());
         next = cause.source();
     }
-    text
+    print::printable(&text)
 }

@@ -11,6 +11,7 @@ mod args;
 mod commands;
 mod failure;
 mod print;
+mod signals;
 mod terminal;
 
 use std::ffi::OsString;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use xenops::{Domain, State};
+use xenops::Domain;
 
 /// One domain in the JSON output. The keys are a promise to scripts.
 #[derive(Debug, Serialize)]
@@ -17,11 +17,9 @@ struct Record<'a> {
     cpu_time_seconds: f64,
 }
 
-/// Prints a JSON array.
-pub(crate) fn json(domains: &[Domain], out: &mut impl Write) -> io::Result<()> {
-    let records: Vec<Record<'_>> = domains
-        .iter()
-        .map(|domain| Record {
+impl<'a> Record<'a> {
+    fn of(domain: &'a Domain) -> Self {
+        Self {
             domid: domain.id.raw(),
             name: domain.name.as_deref(),
             uuid: domain.uuid.to_string(),
@@ -29,8 +27,13 @@ pub(crate) fn json(domains: &[Domain], out: &mut impl Write) -> io::Result<()> {
             memory_kib: domain.memory.get(),
             vcpus: domain.vcpus,
             cpu_time_seconds: domain.cpu_time.as_secs_f64(),
-        })
-        .collect();
+        }
+    }
+}
+
+/// Prints a JSON array.
+pub(crate) fn json(domains: &[Domain], out: &mut impl Write) -> io::Result<()> {
+    let records: Vec<Record<'_>> = domains.iter().map(Record::of).collect();
     serde_json::to_writer_pretty(&mut *out, &records)?;
     writeln!(out)
 }
@@ -52,7 +55,7 @@ pub(crate) fn table(domains: &[Domain], out: &mut impl Write) -> io::Result<()> 
             domain.id,
             domain.memory.to_mib_up().get(),
             domain.vcpus,
-            state(domain.state),
+            domain.state.to_string(),
             domain.cpu_time.as_secs_f64(),
             domain.uuid,
         )?;
@@ -60,18 +63,33 @@ pub(crate) fn table(domains: &[Domain], out: &mut impl Write) -> io::Result<()> 
     Ok(())
 }
 
-fn state(state: State) -> String {
-    state.to_string()
-}
-
-/// Names come from the store, where other tools write too: nothing in them moves the cursor.
-fn printable(name: &str) -> String {
+/// Text from elsewhere, such as a name in the store where other tools write too, with nothing in it
+/// that moves the cursor.
+pub(crate) fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_keys_and_units_of_the_json_output_stay() {
+        let record = Record {
+            domid: 7,
+            name: Some("web"),
+            uuid: "00112233-4455-6677-8899-aabbccddeeff".into(),
+            state: "blocked".into(),
+            memory_kib: 16384,
+            vcpus: 1,
+            cpu_time_seconds: 1.5,
+        };
+        assert_eq!(
+            serde_json::to_string(&record).unwrap(),
+            "{\"domid\":7,\"name\":\"web\",\"uuid\":\"00112233-4455-6677-8899-aabbccddeeff\",\
+             \"state\":\"blocked\",\"memory_kib\":16384,\"vcpus\":1,\"cpu_time_seconds\":1.5}"
+        );
+    }
 
     #[test]
     fn a_name_cannot_move_the_cursor() {

@@ -18,7 +18,7 @@ use crate::host::Host;
 use crate::limits::Limits;
 use crate::memory::Footprint;
 use crate::names::NameClaim;
-use crate::remove::{consoles_of, skeleton_of};
+use crate::remove::skeleton_of;
 
 /// One step of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,12 +125,15 @@ impl<'a> Creation<'a> {
     pub(super) fn undo(&self, step: Step, host: &Host, limits: &Limits) -> Vec<Leftover> {
         let Some(dom) = self.dom else { return Vec::new() };
         match step {
-            Step::Domain => match host.remove_domain(dom, limits) {
-                Ok(()) => Vec::new(),
+            Step::Domain => match host.end(dom) {
+                Ok(()) => host.await_end(dom, self.uuid, limits).into_iter().collect(),
                 Err(why) => vec![Leftover { what: Remnant::Domain(dom), why }],
             },
             Step::Skeleton => host.remove_nodes(skeleton_of(dom, self.uuid)),
-            Step::Publish => host.remove_nodes([consoles_of(dom)]),
+            Step::Publish => {
+                let consoles = DomainPaths(dom).backends(self.console.daemon, Console::KIND);
+                host.remove_nodes([consoles])
+            }
             _ => Vec::new(),
         }
     }
@@ -164,12 +167,12 @@ impl<'a> Creation<'a> {
     }
 
     fn open_channels(&mut self) -> Result<(), Cause> {
+        let dom = self.dom();
         for (end, at) in [
             (&mut self.store, &paths::XENSTORED_DOMID),
             (&mut self.console, &paths::XENCONSOLED_DOMID),
         ] {
             end.daemon = domain_in(&self.host.store, at)?;
-            let dom = self.dom.ok_or(Problem::NoSuchDomain)?;
             end.port = self.host.xc.alloc_unbound_port(dom, end.daemon)?;
         }
         Ok(())
@@ -177,9 +180,8 @@ impl<'a> Creation<'a> {
 
     fn write_skeleton(&mut self) -> Result<(), Cause> {
         let tree = skeleton::skeleton(self.dom(), self.uuid, self.config);
-        let own = DomainPaths(self.dom());
-        // An earlier domain of this number may have died without a toolstack.
-        self.replace(&[own.home(), own.record()], &tree)?;
+        // An earlier run, or an earlier domain of this number, may have died without a toolstack.
+        self.replace(&skeleton_of(self.dom(), self.uuid), &tree)?;
         self.claim = None;
         Ok(())
     }
@@ -214,7 +216,7 @@ impl<'a> Creation<'a> {
         };
         let mut tree = skeleton::published(self.dom(), self.config, store);
         tree.append(console.tree());
-        self.replace(&[console.frontend(), console.backend()], &tree)
+        self.replace(&[console.backend()], &tree)
     }
 
     fn introduce(&mut self) -> Result<(), Cause> {
@@ -240,8 +242,11 @@ impl<'a> Creation<'a> {
 
 /// The domain that a node names, the control domain if there is no such node.
 fn domain_in(store: &Client, at: &Path) -> Result<DomId, Cause> {
-    let named = store.read_opt(at)?.and_then(|value| String::from_utf8(value).ok());
-    Ok(named.and_then(|number| number.parse().ok()).unwrap_or(DomId::DOM0))
+    let Some(value) = store.read_opt(at)? else { return Ok(DomId::DOM0) };
+    let value = String::from_utf8_lossy(&value);
+    value
+        .parse()
+        .map_err(|_| Problem::Malformed { path: at.to_string(), value: value.into_owned() }.into())
 }
 
 /// `HVMPTM_no_delay_for_missed_ticks` (`xen/include/public/hvm/params.h`), libxl's default.

@@ -21,11 +21,16 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Ran {
     // timeout(1) of busybox bounds it: a test that hangs would take the whole lab with it.
     let bounded = [&["120", program], arguments].concat();
     let output = Command::new("timeout").args(bounded).stdin(Stdio::null()).output();
-    let Output { status, stdout, stderr } = output.expect("timeout(1) is part of dom0");
-    Ran {
-        status: status.code(),
-        out: String::from_utf8_lossy(&stdout).into_owned(),
-        err: String::from_utf8_lossy(&stderr).into_owned(),
+    Ran::of(&output.expect("timeout(1) is part of dom0"))
+}
+
+impl Ran {
+    fn of(output: &Output) -> Self {
+        Self {
+            status: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 }
 
@@ -47,6 +52,7 @@ pub(crate) struct Leavings {
     domains: BTreeSet<String>,
     store: BTreeSet<String>,
     loops: BTreeSet<String>,
+    files: BTreeSet<String>,
 }
 
 impl Leavings {
@@ -61,7 +67,13 @@ impl Leavings {
         let own = |line: &&str| !SHARED_FOLDERS.iter().any(|folder| line.starts_with(folder));
         let store = nodes.lines().filter(own).map(str::to_owned).collect();
         let loops = ok("losetup", &["-a"]).lines().map(str::to_owned).collect();
-        Self { domains, store, loops }
+        let files = match fs::read_dir("/var/lib/xen") {
+            Ok(entries) => {
+                entries.flatten().map(|entry| entry.path().display().to_string()).collect()
+            }
+            Err(_) => BTreeSet::new(),
+        };
+        Self { domains, store, loops, files }
     }
 
     /// Fails unless everything is as it was, and says what is not.
@@ -73,6 +85,7 @@ impl Leavings {
         assert!(added.is_empty(), "left in the xenstore: {added:#?}");
         assert!(removed.is_empty(), "gone from the xenstore: {removed:#?}");
         assert_eq!(self.loops, now.loops, "loop devices");
+        assert_eq!(self.files, now.files, "files of libxl");
     }
 }
 
@@ -145,6 +158,17 @@ impl Drop for Guest {
     }
 }
 
+/// Creates a tiny guest with `xl`.
+pub(crate) fn xl_create(name: &str) -> Guest {
+    let config = Config::new(
+        name,
+        &format!("name=\"{name}\"\nkernel=\"/guests/tiny.elf\"\nmemory=16\ntype=\"pv\"\n"),
+    );
+    ok("xl", &["create", config.path()]);
+    let id = ok("xl", &["domid", name]).trim().to_owned();
+    Guest { name: name.into(), id }
+}
+
 /// Asks until the answer is yes, at most a minute.
 pub(crate) fn until(what: &str, mut yes: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -167,15 +191,39 @@ pub(crate) fn signal_store(signal: &str) {
     ok("kill", &[signal, &daemon[0].to_string()]);
 }
 
-/// A creation that has come as far as the domain's home in the store.
-pub(crate) fn in_mid_create(config: &Config, name: &str) -> Child {
-    let child = Command::new("xenops")
-        .args(["create", config.path()])
+/// A creation of a guest with a large kernel that has come as far as the domain's home in the store:
+/// building goes on for a while from here.
+pub(crate) fn in_mid_create(name: &str) -> (Child, Config) {
+    let config = Config::new(
+        name,
+        &format!("name = \"{name}\"\ntype = \"pv\"\nkernel = \"/guests/vmlinux\"\nmemory = 128\n"),
+    );
+    let child = start("xenops", &["create", config.path()]);
+    until("the domain has a name", || ok("xenstore-ls", &["-f", "/local/domain"]).contains(name));
+    (child, config)
+}
+
+/// Starts a program whose output is wanted later.
+pub(crate) fn start(program: &str, arguments: &[&str]) -> Child {
+    Command::new(program)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("start xenops");
-    until("the domain has a name", || ok("xenstore-ls", &["-f", "/local/domain"]).contains(name));
-    child
+        .expect("start it")
+}
+
+/// The end of a program that was started, which must come within this time.
+pub(crate) fn ended(mut child: Child, within: Duration) -> Ran {
+    let start = Instant::now();
+    while child.try_wait().expect("look at a child").is_none() {
+        if start.elapsed() > within {
+            child.kill().expect("kill a child");
+            panic!("still running after {within:?}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = child.wait_with_output().expect("it has ended");
+    Ran::of(&output)
 }
