@@ -1,7 +1,8 @@
 //! `cargo xtask deny`: licences, bans and sources of everything that is compiled in.
 //!
-//! cargo-deny takes longer to build than all of this project, so its three facts are read from
-//! `cargo metadata` here; `deny.toml` stays the one place where they are written.
+//! Building cargo-deny would cost every fresh machine more than the rest of `cargo xtask check`, so its
+//! three facts are read from `cargo metadata` here; `deny.toml` stays the one place where they are
+//! written, and cargo-deny reads it too.
 
 use std::path::Path;
 use std::process::Command;
