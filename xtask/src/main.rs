@@ -9,6 +9,7 @@ mod deps;
 mod lab;
 mod workspace;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -56,9 +57,38 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(code) => code,
+        Err(error) if reader_is_gone(&error) => READER_GONE.into(),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Whether the cause is that nobody reads our output any more (`| head`), which needs no words.
+fn reader_is_gone(error: &anyhow::Error) -> bool {
+    let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(closed))
+}
+
+/// What a shell reports for a program that SIGPIPE ended.
+const READER_GONE: u8 = 128 + 13;
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_closed_output_is_known_below_its_context() {
+        let error = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(reader_is_gone(&error.context("pass the output on").unwrap_err()));
+    }
+
+    #[test]
+    fn another_error_is_no_closed_output() {
+        let error = Err::<(), _>(io::Error::from(io::ErrorKind::NotFound));
+        assert!(!reader_is_gone(&error.context("pass the output on").unwrap_err()));
     }
 }

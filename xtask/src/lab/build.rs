@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::images::glibc;
 use crate::workspace;
 
 /// What was built for dom0.
@@ -50,6 +51,7 @@ pub(crate) fn programs() -> Result<Programs> {
         }
     }
     ensure!(!programs.agent.as_os_str().is_empty(), "cargo built no lab-agent");
+    glibc::check(programs.commands.iter().chain([&programs.agent]).map(PathBuf::as_path))?;
     Ok(programs)
 }
 
@@ -59,6 +61,7 @@ pub(crate) fn tests() -> Result<Vec<TestProgram>> {
     let tests = artifacts.into_iter().filter(|(kind, ..)| kind == "test");
     let mut tests: Vec<_> = tests.map(|(_, name, path)| TestProgram { name, path }).collect();
     tests.sort_by(|a, b| a.name.cmp(&b.name));
+    glibc::check(tests.iter().map(|test| test.path.as_path()))?;
     Ok(tests)
 }
 
@@ -68,6 +71,10 @@ fn cargo(args: &[&str]) -> Result<Vec<(String, String, PathBuf)>> {
         .args(args)
         .args(["--quiet", "--message-format=json-render-diagnostics"])
         .current_dir(workspace::root())
+        // What the caller builds for is this machine; dom0 has another processor, and only glibc.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("CARGO_BUILD_TARGET")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use super::images::{self, XenRelease};
 use super::machine::{Options, Store};
 use super::{keep, once, selftest, test};
+use crate::{READER_GONE, reader_is_gone};
 
 /// The exit status that says that the lab itself failed, not the command in it.
 const LAB_FAILED: u8 = 125;
@@ -31,7 +32,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "PATH")]
         keep_log: Option<PathBuf>,
         /// End the command after so many seconds.
-        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+        #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = seconds())]
         timeout: u64,
         /// The command.
         #[arg(trailing_var_arg = true, required = true)]
@@ -105,10 +106,10 @@ pub(crate) struct Shape {
     #[arg(long, value_name = "FOLDER")]
     share: Option<PathBuf>,
     /// Seconds from the start of QEMU to the first command.
-    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = seconds())]
     boot_deadline: u64,
     /// Seconds for which dom0 may show no sign of life.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = seconds())]
     hang_deadline: u64,
 }
 
@@ -164,9 +165,15 @@ pub(crate) fn test_everything() -> Result<ExitCode> {
     Ok(if lab == ExitCode::SUCCESS { tests } else { lab })
 }
 
+/// Up to a day, which is longer than any lab lives.
+fn seconds() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..=24 * 60 * 60)
+}
+
 fn pass_on(status: Result<u8>) -> ExitCode {
     match status {
         Ok(status) => status.into(),
+        Err(error) if reader_is_gone(&error) => READER_GONE.into(),
         Err(error) => {
             eprintln!("error: {error:#}");
             LAB_FAILED.into()

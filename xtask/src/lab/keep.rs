@@ -1,6 +1,7 @@
 //! `cargo xtask lab up`, `exec`, `shell`, `down`, `status`: a machine that stays.
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -56,10 +57,13 @@ pub(super) fn down(name: &str) -> Result<ExitCode> {
 }
 
 pub(super) fn status() -> Result<ExitCode> {
+    let mut out = io::stdout().lock();
     for name in folders()? {
-        let folder = Folder::open(&name)?;
+        // One that is not kept may be gone by now.
+        let Ok(folder) = Folder::open(&name) else { continue };
         if folder.process()?.is_some() {
-            println!("{name}: {} (serial log: {})", folder.description(), folder.log().display());
+            let (shape, log) = (folder.description(), folder.log());
+            writeln!(out, "{name}: {shape} (serial log: {})", log.display())?;
         }
     }
     Ok(ExitCode::SUCCESS)

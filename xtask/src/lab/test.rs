@@ -3,6 +3,7 @@
 //! All of them are `#[ignore]`d, so that a plain `cargo test` reports them and runs none. The
 //! tests of a release share one machine, but for those of `own_vm`, which ruin theirs.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command as HostCommand, ExitCode};
 use std::thread;
@@ -49,7 +50,8 @@ pub(super) fn run(
     for (xen, result) in releases.iter().zip(results) {
         match result {
             Ok(tally) => {
-                println!("Xen {xen}: {} passed; {} failed", tally.passed, tally.failed);
+                let Tally { passed, failed } = tally;
+                writeln!(io::stdout(), "Xen {xen}: {passed} passed; {failed} failed")?;
                 good &= tally.failed == 0 && tally.passed > 0;
             }
             Err(error) => {
@@ -150,16 +152,17 @@ impl Release<'_> {
             Some(test) => argv.extend(["--exact".into(), test.clone()]),
             None => argv.extend(self.filter.map(String::from)),
         }
-        self.say(&format!("     Running tests/lab/tests/{}.rs", run.program.name));
+        self.say(&format!("     Running tests/lab/tests/{}.rs", run.program.name))?;
         let mut seen = None;
         let command = Command::new(argv).env("RUST_BACKTRACE", "1").timeout(DEADLINE);
-        let outcome = machine.exec(
-            &command,
-            &mut Lines::new(|line| {
-                seen = seen.or_else(|| result_line(line));
-                self.say(line);
-            }),
-        )?;
+        let mut lines = Lines::new(|line| {
+            seen = seen.or_else(|| result_line(line));
+            self.say(line)
+        });
+        let outcome = machine.exec(&command, &mut lines);
+        // Of a program that died, the name of the test in which it did.
+        lines.end().context("pass the tests' output on")?;
+        let outcome = outcome?;
         match (outcome, seen) {
             (Outcome::Exited(_), Some(counts)) => {
                 tally.passed += counts.passed;
@@ -170,8 +173,8 @@ impl Release<'_> {
         }
     }
 
-    fn say(&self, line: &str) {
-        println!("[{}] {line}", self.xen);
+    fn say(&self, line: &str) -> io::Result<()> {
+        writeln!(io::stdout(), "[{}] {line}", self.xen)
     }
 }
 

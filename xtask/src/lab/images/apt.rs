@@ -6,6 +6,7 @@
 //! keys, archives by the checksums in the lists. Nothing here weakens that.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -81,6 +82,12 @@ impl Apt {
         command.args(packages.iter().map(Package::name_and_version)).current_dir(folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("start apt-get")?;
+        // Read meanwhile, as apt waits on a full pipe.
+        let mut stderr = child.stderr.take().context("apt-get has no standard error")?;
+        let errors = thread::spawn(move || {
+            let mut errors = Vec::new();
+            stderr.read_to_end(&mut errors).map(|_| errors)
+        });
         while child.try_wait().context("wait for apt-get")?.is_none() {
             let present = |package: &Package| {
                 fs::metadata(folder.join(&package.file)).map_or(0, |metadata| metadata.len())
@@ -88,9 +95,11 @@ impl Apt {
             progress(packages.iter().map(present).sum());
             thread::sleep(Duration::from_millis(250));
         }
-        let output = child.wait_with_output().context("wait for apt-get")?;
-        if !output.status.success() {
-            bail!("apt-get download: {}", complaints(&output.stderr));
+        let status = child.wait().context("wait for apt-get")?;
+        if !status.success() {
+            // Without apt's words its status has to do.
+            let errors = errors.join().ok().and_then(Result::ok).unwrap_or_default();
+            bail!("apt-get download, {status}: {}", complaints(&errors));
         }
         Ok(())
     }
@@ -213,6 +222,11 @@ Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
 Acquire::ForceHash "SHA256";
+// What a machine may have been told to bear with.
+Acquire::AllowInsecureRepositories "false";
+Acquire::AllowWeakRepositories "false";
+Acquire::AllowDowngradeToInsecureRepositories "false";
+APT::Get::AllowUnauthenticated "false";
 APT::Architecture "amd64";
 APT::Architectures {{ "amd64"; }};
 // The sandbox user of root's apt cannot write here, and an ordinary user has none.

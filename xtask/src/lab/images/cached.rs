@@ -1,12 +1,12 @@
 //! Folders that are either whole and of the wanted recipe, or not there.
 //!
 //! A folder is built beside its place and renamed into it, with the text of its recipe inside: an
-//! interrupted run leaves a `.partial` that nobody takes for the result, and a changed recipe
-//! builds again.
+//! interrupted run leaves a `.partial` that nobody takes for the result (the next one removes it),
+//! and a changed recipe builds again.
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -24,16 +24,29 @@ pub(crate) fn folder(
     if is_current(path, recipe) {
         return Ok(());
     }
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = Path::new(&partial);
+    let (partial, old) = (&beside(path, ".partial"), &beside(path, ".old"));
     remove(partial)?;
     fs::create_dir_all(partial).with_context(|| format!("create {}", partial.display()))?;
-    build(partial)?;
+    if let Err(error) = build(partial) {
+        // On a full disk above all it must not stay; what does is removed by the next build.
+        let _ = remove(partial);
+        return Err(error);
+    }
     fs::write(partial.join(RECIPE), recipe)
         .with_context(|| format!("write the recipe of {}", path.display()))?;
-    remove(path)?;
-    fs::rename(partial, path).with_context(|| format!("put {} in place", path.display()))
+    // Moved away first, as another process may be about to open what is in it.
+    remove(old)?;
+    if path.exists() {
+        fs::rename(path, old).with_context(|| format!("replace {}", path.display()))?;
+    }
+    fs::rename(partial, path).with_context(|| format!("put {} in place", path.display()))?;
+    remove(old)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(suffix);
+    beside.into()
 }
 
 fn remove(folder: &Path) -> Result<()> {
@@ -53,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    fn scratch(name: &str) -> std::path::PathBuf {
+    fn scratch(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("xtask-cached-{name}-{}", std::process::id()));
         remove(&path).unwrap();
         path
@@ -75,6 +88,7 @@ mod tests {
         folder(&path, "b", |dir| Ok(fs::write(dir.join("new"), "")?)).unwrap();
         assert!(path.join("new").exists());
         assert!(!path.join("old").exists());
+        assert!(!path.with_extension("old").exists());
         remove(&path).unwrap();
     }
 
@@ -84,7 +98,7 @@ mod tests {
         folder(&path, "a", |dir| Ok(fs::write(dir.join("x"), "")?)).unwrap();
         folder(&path, "b", |_| bail!("no")).unwrap_err();
         assert!(is_current(&path, "a"));
+        assert!(!path.with_extension("partial").exists());
         remove(&path).unwrap();
-        remove(&path.with_extension("partial")).unwrap();
     }
 }

@@ -7,18 +7,16 @@ use anyhow::{Context, Result, bail};
 
 use super::cpio::Archive;
 use super::elf::Libraries;
+use super::glibc;
 use super::linux::{DOM0_MODULES, Linux};
 use super::release::XenRelease;
 
-/// Writes the archive for `xen`, whose packages are unpacked in `tree`.
-pub(crate) fn base(xen: XenRelease, tree: &Path, linux: &Linux) -> Result<Vec<u8>> {
-    let mut dom0 = Dom0 {
-        tree,
-        archive: Archive::new(),
-        libraries: Libraries::new(
-            ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"].map(|dir| tree.join(dir)).into(),
-        ),
-    };
+/// Writes the archive for `xen`, whose packages are unpacked in `tree`, on the C library in `libc`.
+pub(crate) fn base(xen: XenRelease, tree: &Path, libc: &Path, linux: &Linux) -> Result<Vec<u8>> {
+    // The loader and all of libc's libraries must be of one build: `libc` goes first.
+    let folders = [libc, tree].map(|tree| ["lib", "usr/lib"].map(|lib| tree.join(lib).join(HOST)));
+    let mut dom0 =
+        Dom0 { tree, archive: Archive::new(), libraries: Libraries::new(folders.concat()) };
     dom0.skeleton();
     dom0.programs(xen)?;
     dom0.xen_files(xen)?;
@@ -127,13 +125,15 @@ impl Dom0<'_> {
         for library in [&format!("libxenctrl.so.{xen}"), &format!("libxenguest.so.{xen}")] {
             self.libraries.add(library)?;
         }
-        for library in ["libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0"]
-        {
+        for library in C_LIBRARIES {
             self.libraries.add(library)?;
         }
         self.archive.symlink(&format!("usr/lib64/{LOADER}"), &format!("{LIBRARIES}/{LOADER}"));
         let found: Vec<(String, PathBuf)> = self.libraries.found().clone().into_iter().collect();
         for (name, source) in found {
+            if name == "libc.so.6" {
+                glibc::check_library(&read(&source)?)?;
+            }
             // Without the execute bit the kernel does not start programs through the loader.
             self.archive.file(&format!("{}/{name}", &LIBRARIES[1..]), 0o755, &read(&source)?);
         }
@@ -152,8 +152,21 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 const INIT: &str = include_str!("../dom0/init");
+/// Debian's name for this kind of machine, in the paths of libraries.
+const HOST: &str = "x86_64-linux-gnu";
 const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 const LOADER: &str = "ld-linux-x86-64.so.2";
+
+/// What a Rust program may be linked with.
+const C_LIBRARIES: [&str; 7] = [
+    "libc.so.6",
+    "libdl.so.2",
+    "libgcc_s.so.1",
+    "libm.so.6",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libutil.so.1",
+];
 
 /// The daemons, `xl` with its helpers, and what shows the hypervisor's state.
 const XEN_PROGRAMS: [&str; 11] = [

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::cpio::Archive;
 use super::packages::{Set, Store};
@@ -19,7 +19,8 @@ pub(crate) struct Linux {
 impl Linux {
     /// Makes the folder `linux` of `store` present.
     pub(crate) fn prepare(folder: PathBuf, store: &Store<'_>) -> Result<Self> {
-        cached::folder(&folder, RECIPE, |folder| {
+        let recipe = [&Set::linux().recipe(), RECIPE].concat();
+        cached::folder(&folder, &recipe, |folder| {
             let tree = folder.join("tree");
             fs::create_dir(&tree).context("create a folder for the kernel package")?;
             store.unpack(&Set::linux(), &tree)?;
@@ -112,6 +113,7 @@ fn take(tree: &Path, folder: &Path) -> Result<()> {
         .arg("--list-full")
         .output()
         .context("ask busybox for its applets")?;
+    ensure!(applets.status.success(), "busybox does not list its applets: {}", applets.status);
     fs::write(folder.join("applets"), applets.stdout)?;
     Ok(())
 }

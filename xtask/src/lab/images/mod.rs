@@ -3,8 +3,9 @@
 //! ```text
 //! Debian packages ──apt──▶ debs ──dpkg-deb──▶ qemu            run from there, nothing is installed
 //!                                             linux           vmlinux, modules, busybox
+//!                                             libc            dom0's C library
 //!                                             dom0-4.17 ...   Xen, its tools and their libraries
-//!                              linux + dom0-V ──▶ base-V      xen, base.cpio
+//!                       linux + libc + dom0-V ──▶ base-V      xen, base.cpio, hello.cpio
 //!   base.cpio + agent + tiny guest + *.toml   ──▶ machine-V   initrd
 //! ```
 //!
@@ -18,8 +19,9 @@ mod cached;
 mod cpio;
 mod dom0;
 mod elf;
+pub(crate) mod glibc;
 mod guests;
-mod host;
+pub(crate) mod host;
 mod linux;
 mod modules;
 mod packages;
@@ -28,8 +30,8 @@ mod sources;
 mod vmlinux;
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -67,7 +69,7 @@ pub(crate) fn prepare(xen: XenRelease, agent: &Path, report: &dyn Fn(&str)) -> R
     let target = workspace::target()?;
     let lab = target.join("lab");
     fs::create_dir_all(&lab).with_context(|| format!("create {}", lab.display()))?;
-    let _alone = lock(&lab)?;
+    let _alone = lock(&lab, report)?;
     let base = Base::prepare(xen, &lab, report)?;
     let tiny = guests::tiny(&workspace::root(), &target)?;
     let initrd = initrd(xen, &lab, &base, agent, &tiny)?;
@@ -79,13 +81,15 @@ pub(crate) fn prepare(xen: XenRelease, agent: &Path, report: &dyn Fn(&str)) -> R
 pub(crate) fn print(xen: Option<XenRelease>) -> Result<ExitCode> {
     let lab = workspace::target()?.join("lab");
     fs::create_dir_all(&lab).with_context(|| format!("create {}", lab.display()))?;
-    let _alone = lock(&lab)?;
+    let report = |line: &str| eprintln!("lab: {line}");
+    let _alone = lock(&lab, &report)?;
     for xen in XenRelease::ALL.into_iter().filter(|one| xen.is_none_or(|wanted| wanted == *one)) {
-        let base = Base::prepare(xen, &lab, &|line| eprintln!("{line}"))?;
-        println!("xen {xen}: {}", base.xen.display());
-        println!("kernel: {}", base.kernel.display());
-        println!("dom0: {}", base.dom0.display());
-        println!("qemu: {}", base.qemu.program.display());
+        let base = Base::prepare(xen, &lab, &report)?;
+        let mut out = io::stdout().lock();
+        writeln!(out, "xen {xen}: {}", base.xen.display())?;
+        writeln!(out, "kernel: {}", base.kernel.display())?;
+        writeln!(out, "dom0: {}", base.dom0.display())?;
+        writeln!(out, "qemu: {}", base.qemu.program.display())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -105,9 +109,11 @@ impl Base {
         let store = Store::new(lab.to_owned(), report);
         let qemu = qemu(&store)?;
         let linux = Linux::prepare(lab.join("linux"), &store)?;
+        let libc = store.tree("libc", &Set::libc())?;
         let tree = store.tree(&format!("dom0-{xen}"), &Set::dom0(xen))?;
         let recipe = [
             &packages::list(&tree)?,
+            &packages::list(&libc)?,
             &packages::list(linux.folder())?,
             linux::RECIPE,
             dom0::RECIPE,
@@ -119,7 +125,7 @@ impl Base {
             report(&format!("writing the dom0 of Xen {xen}"));
             let compressed = tree.join(format!("boot/xen-{xen}-amd64.gz"));
             write(&folder.join("xen"), &gunzip(&compressed)?)?;
-            write(&folder.join("base.cpio"), &dom0::base(xen, &tree, &linux)?)?;
+            write(&folder.join("base.cpio"), &dom0::base(xen, &tree, &libc, &linux)?)?;
             write(&folder.join("hello.cpio"), &guests::hello(&linux)?)
         })?;
         Ok(Self {
@@ -172,10 +178,17 @@ fn initrd(xen: XenRelease, lab: &Path, base: &Base, agent: &Path, tiny: &Path) -
 }
 
 /// Keeps two commands from preparing the same folders at once.
-fn lock(lab: &Path) -> Result<File> {
+fn lock(lab: &Path, report: &dyn Fn(&str)) -> Result<File> {
     let path = lab.join("lock");
     let file = File::create(&path).with_context(|| format!("create {}", path.display()))?;
-    file.lock().with_context(|| format!("lock {}", path.display()))?;
+    let locked = match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            report("waiting for another xtask, which prepares the images");
+            file.lock()
+        }
+        other => other.map_err(io::Error::from),
+    };
+    locked.with_context(|| format!("lock {}", path.display()))?;
     Ok(file)
 }
 

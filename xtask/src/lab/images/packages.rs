@@ -45,7 +45,13 @@ impl Set {
         Self::new(Suite::Bookworm, &["linux-image-amd64", "busybox-static"], Libraries::None)
     }
 
-    /// Xen and the programs of its dom0, all of one Debian release, libc included.
+    /// The C library of every dom0, with its loader, of the newest Debian release that a lab is
+    /// built on: see [`glibc`](super::glibc).
+    pub(crate) fn libc() -> Self {
+        Self::new(Suite::Trixie, &["libc6"], Libraries::All)
+    }
+
+    /// Xen and the programs of its dom0, all of one Debian release.
     pub(crate) fn dom0(xen: XenRelease) -> Self {
         let wanted = [
             &format!("xen-hypervisor-{xen}-amd64"),
@@ -81,7 +87,7 @@ impl Set {
             || self.wanted.iter().any(|wanted| wanted == name)
     }
 
-    fn recipe(&self) -> String {
+    pub(crate) fn recipe(&self) -> String {
         format!("{} {} {:?}\n", self.suite.name(), self.wanted.join(" "), self.libraries)
     }
 }
@@ -120,7 +126,7 @@ impl<'a> Store<'a> {
     }
 
     fn download(&self, set: &Set, debs: &Path) -> Result<Vec<Package>> {
-        host::check()?;
+        host::can_make_images()?;
         let mirror = Mirror::configured(Path::new("/etc/apt"));
         let apt = Apt::open(&self.folder.join("apt"), set.suite, &mirror)?;
         if !self.updated.borrow().contains(&set.suite) {

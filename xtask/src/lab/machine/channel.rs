@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use lab_tests::protocol::{Decoder, Reply, Request, after_greeting};
+use lab_tests::protocol::{Decoder, MAX_BODY, Reply, Request, after_greeting};
 
 use super::folder::Folder;
 
@@ -47,7 +47,7 @@ impl Channel {
     }
 
     /// Connects to a free port and asks the agent for a session; [`Reply::Ready`] tells when it is
-    /// there. Stays closed while QEMU is not there yet or all ports are taken.
+    /// there. Stays closed while QEMU is not there yet; fails as busy if all ports are taken.
     pub(super) fn open(&mut self, folder: &Folder) -> io::Result<()> {
         let Some((stream, claim)) = folder.connect()? else { return Ok(()) };
         stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
@@ -62,6 +62,9 @@ impl Channel {
         let link = self.link.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         let mut frame = Vec::new();
         request.encode(&mut frame);
+        if frame.len() > MAX_BODY {
+            return Err(io::ErrorKind::ArgumentListTooLong.into());
+        }
         (&link.stream).write_all(&frame)
     }
 
@@ -98,12 +101,17 @@ fn read(mut stream: UnixStream, nonce: u64, events: &Sender<Event>) {
             }
             None => decoder.push(&buffer[..n]),
         }
-        while let Ok(Some(frame)) = decoder.next_frame() {
-            let Ok(reply) = Reply::decode(&frame) else {
+        loop {
+            let reply = match decoder.next_frame() {
+                Ok(None) => break,
+                Ok(Some(frame)) => Reply::decode(&frame),
+                Err(malformed) => Err(malformed),
+            };
+            // Without a receiver the machine has been dropped, and the stream with it.
+            let Ok(reply) = reply else {
                 let _ = events.send(Event::Closed);
                 return;
             };
-            // Without a receiver the machine has been dropped, and the stream with it.
             let _ = events.send(Event::Reply(reply));
         }
     }

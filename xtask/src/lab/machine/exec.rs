@@ -103,25 +103,33 @@ impl Output for Captured {
     }
 }
 
-/// To a function, whole line by whole line, both streams together.
+/// To a function, line by line, both streams together.
 #[derive(Debug)]
 pub(crate) struct Lines<F> {
     on_line: F,
     unfinished: Vec<u8>,
 }
 
-impl<F: FnMut(&str)> Lines<F> {
+impl<F: FnMut(&str) -> io::Result<()>> Lines<F> {
     pub(crate) fn new(on_line: F) -> Self {
         Self { on_line, unfinished: Vec::new() }
     }
+
+    /// Passes on what came after the last line.
+    pub(crate) fn end(mut self) -> io::Result<()> {
+        if self.unfinished.is_empty() {
+            return Ok(());
+        }
+        (self.on_line)(String::from_utf8_lossy(&self.unfinished).trim_end())
+    }
 }
 
-impl<F: FnMut(&str)> Output for Lines<F> {
+impl<F: FnMut(&str) -> io::Result<()>> Output for Lines<F> {
     fn write(&mut self, _: Stream, bytes: &[u8]) -> io::Result<()> {
         self.unfinished.extend_from_slice(bytes);
         while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.unfinished.drain(..=end).collect();
-            (self.on_line)(String::from_utf8_lossy(&line[..end]).trim_end());
+            (self.on_line)(String::from_utf8_lossy(&line[..end]).trim_end())?;
         }
         Ok(())
     }
@@ -200,5 +208,23 @@ impl Machine {
             }
         });
         go_on
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_the_last_line_is_passed_on_at_the_end() {
+        let mut seen = Vec::new();
+        let mut lines = Lines::new(|line: &str| {
+            seen.push(line.to_owned());
+            Ok(())
+        });
+        lines.write(Stream::Stdout, b"test a ... ok\r\ntest ").unwrap();
+        lines.write(Stream::Stdout, b"b ... ").unwrap();
+        lines.end().unwrap();
+        assert_eq!(seen, ["test a ... ok", "test b ..."]);
     }
 }

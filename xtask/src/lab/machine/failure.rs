@@ -47,12 +47,19 @@ pub(crate) struct Failure {
     cause: Cause,
     log: PathBuf,
     tail: String,
+    /// QEMU's own words, if it ended by itself.
+    qemu: String,
 }
 
 impl Failure {
-    pub(super) fn new(cause: Cause, log: PathBuf) -> Self {
+    pub(super) fn new(cause: Cause, log: PathBuf, qemu_log: &Path) -> Self {
         let tail = console::tail(&log, TAIL_LINES);
-        Self { cause, log, tail }
+        let qemu = match cause {
+            Cause::Exited(_) => console::tail(qemu_log, TAIL_LINES),
+            // Else it can only say that we ended it.
+            _ => String::new(),
+        };
+        Self { cause, log, tail, qemu }
     }
 
     pub(crate) fn cause(&self) -> &Cause {
@@ -68,6 +75,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.cause)?;
+        if !self.qemu.is_empty() {
+            writeln!(f, "---- QEMU said\n{}", self.qemu)?;
+        }
         writeln!(f, "---- the last {TAIL_LINES} lines of the serial log")?;
         writeln!(f, "{}", self.tail)?;
         write!(f, "---- the whole log: {}", self.log.display())
@@ -77,3 +87,34 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 const TAIL_LINES: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(cause: Cause) -> String {
+        let begin =
+            format!("xtask-failure-{:?}-{}", cause, std::process::id()).replace(['(', ')'], "-");
+        let folder = std::env::temp_dir();
+        let (serial, qemu) = (folder.join(begin.clone() + "serial"), folder.join(begin + "qemu"));
+        std::fs::write(&serial, "(XEN) up\n").unwrap();
+        std::fs::write(&qemu, "cannot set up guest memory\n").unwrap();
+        let text = Failure::new(cause, serial.clone(), &qemu).to_string();
+        std::fs::remove_file(serial).unwrap();
+        std::fs::remove_file(qemu).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_qemu_that_ends_by_itself_is_quoted() {
+        let text = failure(Cause::Exited(Some(1)));
+        assert!(text.contains("QEMU said\ncannot set up guest memory\n"), "{text}");
+        assert!(text.contains("serial log\n(XEN) up\n"), "{text}");
+    }
+
+    #[test]
+    fn a_qemu_that_we_end_is_not() {
+        let text = failure(Cause::ChannelLost);
+        assert!(!text.contains("QEMU said"), "{text}");
+    }
+}

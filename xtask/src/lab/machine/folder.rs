@@ -57,12 +57,21 @@ impl Folder {
     /// Makes the folder of a new machine.
     pub(super) fn create(options: &Options, images: &Images) -> Result<Self> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
+        let name = match &options.keep {
+            Some(name) => name.clone(),
+            None => format!("{RUN}{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed)),
+        };
+        let path = place(&name)?;
+        ensure!(
+            options.keep.is_none() || !name.starts_with(RUN),
+            "{name:?} cannot name a lab: names in {RUN} are for labs that are not kept"
+        );
+        let vms = all()?;
+        fs::create_dir_all(&vms).with_context(|| format!("create {}", vms.display()))?;
+        // No folder is looked at by `prune` of another process before its lock is taken here.
+        let alone = File::create(vms.with_extension("lock")).context("create the labs' lock")?;
+        alone.lock().context("lock the labs' folder")?;
         prune();
-        let name = options.keep.clone().unwrap_or_else(|| {
-            format!("{RUN}{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed))
-        });
-        ensure!(!name.is_empty() && !name.contains(['/', '.']), "{name:?} cannot name a lab");
-        let path = all()?.join(&name);
         fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;
         let lock =
             OpenOptions::new().write(true).create(true).truncate(false).open(path.join("lock"))?;
@@ -73,6 +82,7 @@ impl Folder {
             }
             Err(TryLockError::Error(error)) => return Err(error).context("lock the lab's folder"),
         }
+        drop(alone);
         let folder = Self { path, _lock: Some(lock) };
         if folder.process()?.is_some() {
             bail!("lab {name} is up already: cargo xtask lab down --name {name} ends it");
@@ -85,12 +95,12 @@ impl Folder {
 
     /// The folder of a machine that exists.
     pub(crate) fn open(name: &str) -> Result<Self> {
-        let path = all()?.join(name);
+        let path = place(name)?;
         ensure!(path.is_dir(), "there is no lab named {name}: start it with cargo xtask lab up");
         Ok(Self { path, _lock: None })
     }
 
-    fn fill(&self, options: &Options, images: &Images) -> io::Result<()> {
+    fn fill(&self, options: &Options, images: &Images) -> Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let kept = entry.file_name() == "lock" || entry.file_name() == qemu::SHARE;
@@ -109,15 +119,16 @@ impl Folder {
                 if let Err(error) = fs::remove_dir(self.share())
                     && error.kind() != ErrorKind::NotFound
                 {
-                    return Err(error);
+                    return Err(error).context("replace the share of an earlier lab of this name");
                 }
+                ensure!(share.is_dir(), "{} is no folder to share", share.display());
                 link(share, qemu::SHARE)?;
             }
         }
         if let Some(log) = &options.log {
             // QEMU writes through the link, so that the log is where it was asked for whatever
             // happens to us.
-            File::create(log)?;
+            File::create(log).with_context(|| format!("create {}", log.display()))?;
             link(log, qemu::SERIAL)?;
         }
         Ok(())
@@ -143,7 +154,11 @@ impl Folder {
     }
 
     pub(super) fn qemu_log(&self) -> io::Result<File> {
-        OpenOptions::new().append(true).create(true).open(self.path.join("qemu.log"))
+        OpenOptions::new().append(true).create(true).open(self.qemu_log_path())
+    }
+
+    pub(super) fn qemu_log_path(&self) -> PathBuf {
+        self.path.join("qemu.log")
     }
 
     /// Notes which process the machine is.
@@ -180,7 +195,8 @@ impl Folder {
         Ok(Process::of_another(pid, started))
     }
 
-    /// Connects to the first free command port, if there is one.
+    /// Connects to the first free command port: `None` while QEMU is not there yet,
+    /// [`ErrorKind::ResourceBusy`] if others have them all.
     pub(super) fn connect(&self) -> io::Result<Option<(UnixStream, File)>> {
         // The path of a socket may have 107 bytes (unix(7)); this one is short wherever we are.
         let here = File::open(&self.path)?;
@@ -199,7 +215,7 @@ impl Folder {
                 Err(error) => Err(error),
             };
         }
-        Ok(None)
+        Err(ErrorKind::ResourceBusy.into())
     }
 
     /// The machine's monitor.
@@ -227,6 +243,19 @@ impl Folder {
         fs::write(self.path.join("pushed"), text).context("note what is in dom0")
     }
 
+    /// Whether a process holds the folder's lock: the one that makes the machine, or, as long as
+    /// a machine that is not kept lives, its user.
+    pub(super) fn is_being_made(&self) -> io::Result<bool> {
+        match File::open(self.path.join("lock")).map(|lock| lock.try_lock()) {
+            Ok(Ok(())) => Ok(false),
+            Ok(Err(TryLockError::WouldBlock)) => Ok(true),
+            Ok(Err(TryLockError::Error(error))) => Err(error),
+            // Its maker died before it made the lock.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The machine is no more; its logs stay.
     pub(super) fn forget(&self) {
         // A note that stays names a process that is gone, which is noticed.
@@ -245,7 +274,7 @@ fn prune() {
         .into_iter()
         .filter(|name| name.starts_with(RUN))
         .filter_map(|name| Folder::open(&name).ok())
-        .filter(Folder::is_unused)
+        .filter(|folder| folder.is_being_made().is_ok_and(|taken| !taken))
         .map(|folder| (fs::metadata(&folder.path).and_then(|meta| meta.modified()).ok(), folder))
         .collect();
     dead.sort_by_key(|(changed, _)| *changed);
@@ -256,10 +285,10 @@ fn prune() {
     }
 }
 
-impl Folder {
-    fn is_unused(&self) -> bool {
-        File::open(self.path.join("lock")).is_ok_and(|lock| lock.try_lock().is_ok())
-    }
+/// The folder of the lab `name`.
+fn place(name: &str) -> Result<PathBuf> {
+    ensure!(!name.is_empty() && !name.contains(['/', '.']), "{name:?} cannot name a lab");
+    Ok(all()?.join(name))
 }
 
 /// What the names of machines begin with that are not kept.

@@ -20,10 +20,11 @@ mod push;
 mod qemu;
 mod terminal;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use lab_tests::protocol::{POWERED_OFF_STATUS, Reply, Request};
 
@@ -114,6 +115,7 @@ impl Machine {
     /// The thread that calls this must outlive the machine: Linux ends a tethered QEMU with the
     /// thread that started it (`PR_SET_PDEATHSIG`, prctl(2)).
     pub(crate) fn boot(options: &Options, report: &dyn Fn(&str)) -> Result<Self> {
+        images::host::can_run()?;
         report("building the programs for dom0");
         let programs = build::programs()?;
         let images = images::prepare(options.xen, &programs.agent, report)?;
@@ -132,6 +134,10 @@ impl Machine {
         machine.greet(begin + options.boot_deadline, options.boot_deadline)?;
         report(&format!("dom0 is ready after {:.1} s", begin.elapsed().as_secs_f32()));
         machine.push_programs(&programs)?;
+        if options.keep.is_some() {
+            // Not before: one that does not come up whole is of no use to anybody.
+            machine.process.keep();
+        }
         Ok(machine)
     }
 
@@ -141,6 +147,7 @@ impl Machine {
         let Some(process) = folder.process()? else {
             bail!("no lab named {name} is up: start it with cargo xtask lab up");
         };
+        ensure!(!folder.is_being_made()?, "lab {name} is still being started elsewhere");
         let mut machine = Self::over(folder, process, hang_deadline)?;
         machine.console.skip_to_the_end()?;
         machine.greet(Instant::now() + hang_deadline, hang_deadline)?;
@@ -175,7 +182,7 @@ impl Machine {
     pub(crate) fn end(name: &str) -> Result<()> {
         let folder = Folder::open(name)?;
         if let Some(mut process) = folder.process()? {
-            process.kill();
+            ensure!(process.kill(), "lab {name} does not end, not even by SIGKILL");
         }
         folder.forget();
         Ok(())
@@ -202,8 +209,12 @@ impl Machine {
     /// it behind half a frame of a host that died.
     fn greet(&mut self, deadline: Instant, allowed: Duration) -> Result<()> {
         while self.facts.is_empty() {
+            let mut busy = false;
             if !self.channel.is_open() {
-                self.channel.open(&self.folder)?;
+                match self.channel.open(&self.folder) {
+                    Err(error) if error.kind() == ErrorKind::ResourceBusy => busy = true,
+                    opened => opened.context("connect to the agent in dom0")?,
+                }
             }
             let attempt = deadline.min(Instant::now() + SESSION_ATTEMPT);
             match self.look(attempt)? {
@@ -213,6 +224,10 @@ impl Machine {
                     std::thread::sleep(TICK);
                 }
                 Some(_) => (),
+                // Others use it, so it lives.
+                None if busy && Instant::now() >= deadline => {
+                    bail!("all {} command ports of the lab are in use", qemu::PORTS)
+                }
                 None if Instant::now() >= deadline => {
                     return Err(self.failure(Cause::NoAgent(allowed)).into());
                 }
@@ -280,8 +295,11 @@ impl Machine {
     fn send(&mut self, request: &Request) -> Result<()> {
         match self.channel.send(request) {
             Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 Err(self.failure(Cause::Hang(self.hang_deadline)).into())
+            }
+            Err(error) if error.kind() == ErrorKind::ArgumentListTooLong => {
+                Err(error).context("send the command to dom0")
             }
             Err(_) => Err(self.lost().into()),
         }
@@ -313,7 +331,7 @@ impl Machine {
         self.process.kill();
         let cause = self.console.whole_story(cause);
         self.folder.forget();
-        Failure::new(cause, self.folder.log())
+        Failure::new(cause, self.folder.log(), &self.folder.qemu_log_path())
     }
 }
 

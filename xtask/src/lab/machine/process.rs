@@ -49,17 +49,14 @@ impl Process {
         at: &Folder,
         life: Lifetime,
     ) -> Result<Self> {
-        let (kept, time) = match life {
-            Lifetime::Tethered(time) => (false, time),
-            Lifetime::Kept(time) => (true, time),
-        };
-        let mut command = if kept {
-            Command::new("setsid")
-        } else {
-            let mut command = Command::new("setpriv");
-            // A group of its own: Ctrl-C is for us, and we end it by this group.
-            command.args(["--pdeathsig", "KILL"]).process_group(0);
-            command
+        let (mut command, time) = match life {
+            Lifetime::Kept(time) => (Command::new("setsid"), time),
+            Lifetime::Tethered(time) => {
+                let mut command = Command::new("setpriv");
+                // A group of its own: Ctrl-C is for us, and we end it by this group.
+                command.args(["--pdeathsig", "KILL"]).process_group(0);
+                (command, time)
+            }
         };
         command
             .args(["timeout", "--kill-after=5"])
@@ -73,7 +70,12 @@ impl Process {
         let child = command.spawn().context("start QEMU by setpriv, setsid and timeout")?;
         let pid = Pid::from_child(&child);
         let started = start_time(pid).context("read QEMU's start time")?;
-        Ok(Self { pid, started, child: Some(child), ended: None, kept })
+        Ok(Self { pid, started, child: Some(child), ended: None, kept: false })
+    }
+
+    /// Leaves QEMU running when this value is dropped.
+    pub(super) fn keep(&mut self) {
+        self.kept = true;
     }
 
     /// The process that another one of us started and kept, if it is alive.
@@ -107,8 +109,8 @@ impl Process {
         }
     }
 
-    /// Ends QEMU and waits until it is gone.
-    pub(super) fn kill(&mut self) {
+    /// Ends QEMU and waits until it is gone; false if it does not go.
+    pub(super) fn kill(&mut self) -> bool {
         // `timeout` passes SIGTERM on, and QEMU honours it unless it hangs. Each signal fails only
         // if the process is gone, which the wait sees.
         if self.exited().is_none() {
@@ -116,8 +118,8 @@ impl Process {
         }
         if self.wait_until(Instant::now() + Duration::from_secs(3)).is_none() {
             let _ = kill_process_group(self.pid, Signal::KILL);
-            self.wait_until(Instant::now() + Duration::from_secs(3));
         }
+        self.wait_until(Instant::now() + Duration::from_secs(3)).is_some()
     }
 }
 

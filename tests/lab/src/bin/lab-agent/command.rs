@@ -83,7 +83,8 @@ pub(crate) fn start(
         progress,
         session: Arc::clone(session),
         reaper: Arc::clone(reaper),
-        deadline: exec.timeout.map(|ms| Instant::now() + Duration::from_millis(ms)),
+        // One beyond the end of time is none.
+        deadline: exec.timeout.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms))),
     };
     thread::spawn(move || watch.until_the_end());
     Ok(())
