@@ -37,7 +37,8 @@ use socket::Socket;
 /// The verbs are those of [`Store`]. No request takes longer than the request timeout, 30 s unless
 /// changed by [`Client::with_request_timeout`]; an operation of many requests is bounded as a whole
 /// by [`Client::with_deadline`]. A request that timed out may still be carried out by the daemon
-/// later, as may one whose connection broke; the connection of a timed-out request stays usable.
+/// later, as may one whose connection broke. The connection of a timed-out request stays usable; it
+/// is ended only when thousands of them never had an answer.
 ///
 /// A child process must not use its parent's connection after `fork`: both would read the
 /// same replies.
@@ -49,7 +50,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the daemon of this host.
+    /// Connects to the daemon of this host, within the usual request timeout of 30 s.
     ///
     /// The socket is the one named by `XENSTORED_PATH`, else `socket` in the directory named by
     /// `XENSTORED_RUNDIR`, else `/var/run/xenstored/socket` or `/run/xenstored/socket`. It never
@@ -57,11 +58,21 @@ impl Client {
     ///
     /// # Errors
     /// [`Kind::Unavailable`](crate::Kind::Unavailable) if no daemon listens there,
-    /// [`Kind::Denied`](crate::Kind::Denied) if the socket is another user's.
+    /// [`Kind::Denied`](crate::Kind::Denied) if the socket is another user's,
+    /// [`Kind::TimedOut`](crate::Kind::TimedOut) if the daemon has stopped accepting.
     #[doc(alias = "xs_open")]
     #[doc(alias = "xs_daemon_open")]
     pub fn open() -> Result<Self> {
         Self::connect(daemon_socket())
+    }
+
+    /// Connects as [`Client::open`] does, trying until `deadline`; one that has passed allows one
+    /// try. The deadline is that of the connecting alone: see [`Client::with_deadline`].
+    ///
+    /// # Errors
+    /// As for [`Client::open`].
+    pub fn open_by(deadline: Deadline) -> Result<Self> {
+        Self::connect_by(daemon_socket(), deadline)
     }
 
     /// Connects to the daemon that listens on this socket.
@@ -69,8 +80,17 @@ impl Client {
     /// # Errors
     /// As for [`Client::open`].
     pub fn connect(socket: impl AsRef<FilePath>) -> Result<Self> {
+        Self::connect_by(socket, Deadline::after(REQUEST_TIMEOUT))
+    }
+
+    /// Connects to the daemon that listens on this socket, trying until `deadline` as
+    /// [`Client::open_by`] does.
+    ///
+    /// # Errors
+    /// As for [`Client::open`].
+    pub fn connect_by(socket: impl AsRef<FilePath>, deadline: Deadline) -> Result<Self> {
         let path = socket.as_ref();
-        Socket::connect(path, REQUEST_TIMEOUT).map(Self::over).map_err(|cause| {
+        Socket::connect(path, deadline).map(Self::over).map_err(|cause| {
             Error::new(
                 "connect to xenstored at",
                 Subject::Socket(path.into()),
@@ -79,9 +99,16 @@ impl Client {
         })
     }
 
-    /// Speaks over a stream that is connected already.
-    pub fn from_stream(stream: UnixStream) -> Self {
-        Self::over(Socket::new(stream.into()))
+    /// Speaks over a stream that is connected already. It is made blocking, and so are its clones.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`](crate::Kind::Unavailable) if the stream cannot be made blocking.
+    pub fn from_stream(stream: UnixStream) -> Result<Self> {
+        stream.set_nonblocking(false).map_err(|cause| {
+            let subject = Subject::Text("a connected stream".into());
+            Error::new("speak to xenstored over", subject, Cause::Connect(cause))
+        })?;
+        Ok(Self::over(Socket::new(stream.into())))
     }
 
     fn over(socket: Socket) -> Self {

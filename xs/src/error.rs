@@ -39,6 +39,8 @@ pub(crate) enum Cause {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error(transparent)]
+    Oversized(Oversized),
+    #[error(transparent)]
     Request(#[from] InvalidRequest),
     #[error(transparent)]
     Path(#[from] InvalidPath),
@@ -72,6 +74,8 @@ pub(crate) enum Lost {
     Broken(rustix::io::Errno),
     #[error("the connection was ended: {0}")]
     Oversized(Oversized),
+    #[error("the connection was ended: the daemon leaves too many requests unanswered")]
+    Unanswered,
 }
 
 impl Error {
@@ -111,8 +115,9 @@ impl Cause {
         match self {
             Self::Code(code) => code_kind(code),
             Self::Malformed(_) => Kind::Other,
-            Self::Request(_) | Self::Path(_) | Self::NotText => Kind::Invalid,
+            Self::Request(_) | Self::Path(_) | Self::NotText | Self::Oversized(_) => Kind::Invalid,
             Self::Connect(error) if error.kind() == io::ErrorKind::PermissionDenied => Kind::Denied,
+            Self::Connect(error) if error.kind() == io::ErrorKind::TimedOut => Kind::TimedOut,
             // Not `Gone`: that speaks of what an operation is about, and a dead daemon says
             // nothing about that.
             Self::Connect(_) | Self::Lost(_) => Kind::Unavailable,
@@ -147,6 +152,7 @@ impl From<Refusal> for Cause {
         match refusal {
             Refusal::Code(code) => code.into(),
             Refusal::Malformed(malformed) => malformed.into(),
+            Refusal::Oversized(oversized) => Self::Oversized(oversized),
         }
     }
 }

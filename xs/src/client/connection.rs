@@ -21,7 +21,9 @@ use xen_types::Deadline;
 use super::socket::Socket;
 use crate::error::{Cause, Lost};
 use crate::path::Path;
-use crate::proto::{Arrival, Event, InboxId, InvalidRequest, Mux, Reply, Request, RequestId, TxId};
+use crate::proto::{
+    Arrival, Event, Header, InboxId, InvalidRequest, Mux, Reply, Request, RequestId, TxId,
+};
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -142,6 +144,9 @@ impl Connection {
             Err(cause) => {
                 let mut state = self.lock();
                 state.mux.abandon(id);
+                if state.mux.unanswered() > MOST_UNANSWERED {
+                    self.lose(&mut state, Lost::Unanswered);
+                }
                 self.send(&mut state); // the answer may have come just now, and needs undoing
                 self.release(state);
                 Err(cause)
@@ -180,7 +185,7 @@ impl Connection {
         }
     }
 
-    /// Waits until `take` finds something.
+    /// Waits until `take` finds something. A deadline that has passed still takes what is there.
     fn wait<'a, T>(
         &'a self,
         mut state: Guard<'a>,
@@ -189,6 +194,7 @@ impl Connection {
         mut take: impl FnMut(&mut Mux) -> Option<T>,
     ) -> Result<T, Cause> {
         let mut bed = None;
+        let mut looked_late = false;
         let found = loop {
             if let Some(found) = take(&mut state.mux) {
                 break Ok(found);
@@ -197,7 +203,8 @@ impl Connection {
                 break Err(lost.into());
             }
             let now = Instant::now();
-            if deadline.passed(now) {
+            let late = deadline.passed(now);
+            if late && (looked_late || state.reading) {
                 break Err(Cause::TimedOut);
             }
             if state.reading {
@@ -207,6 +214,7 @@ impl Connection {
                 state = woken.unwrap_or_else(PoisonError::into_inner).0;
                 state.sleepers.remove(&awaited);
             } else {
+                looked_late = late;
                 state = self.read(state, deadline);
             }
         };
@@ -214,7 +222,7 @@ impl Connection {
         found
     }
 
-    /// Receives once, without the lock, and sorts what came.
+    /// Receives once, without the lock, sorts what came, and sends what has found room meanwhile.
     fn read<'a>(&'a self, mut state: Guard<'a>, deadline: Deadline) -> Guard<'a> {
         state.reading = true;
         let unsent = !state.mux.outgoing().is_empty();
@@ -222,7 +230,7 @@ impl Connection {
         drop(state);
 
         let remaining = deadline.remaining(Instant::now());
-        let received = if unsent {
+        let received = if unsent || remaining.is_zero() {
             let ready = self.socket.wait_until_ready(remaining);
             ready.and_then(|()| self.socket.receive_now(&mut buffer))
         } else {
@@ -234,10 +242,18 @@ impl Connection {
         match received {
             Ok(None) => {}
             Ok(Some(0)) => self.lose(&mut state, Lost::Closed),
-            Ok(Some(count)) => self.sort(&mut state, &buffer[..count]),
+            Ok(Some(count)) => state.mux.receive(&buffer[..count]),
             Err(error) => self.lose(&mut state, Lost::Broken(error)),
         }
         state.buffer = buffer;
+        let strays = self.sort(&mut state);
+        self.send(&mut state); // also what a late reply made necessary
+        if let Some(first) = strays.first() {
+            // Whoever collects the log may block or panic: nobody else is to wait for that.
+            self.release(state);
+            tracing::warn!(?first, count = strays.len(), "xenstored sent what nobody asked for");
+            return self.lock();
+        }
         if state.to_wake.is_empty() {
             return state;
         }
@@ -248,24 +264,27 @@ impl Connection {
         self.lock()
     }
 
-    fn sort(&self, state: &mut State, bytes: &[u8]) {
-        state.mux.receive(bytes);
+    /// Finds out who has to be woken for what came. Returns what nobody asked for.
+    fn sort(&self, state: &mut State) -> Vec<Header> {
+        let mut strays = Vec::new();
         loop {
             let awaited = match state.mux.poll() {
                 Ok(Some(Arrival::Answer(id))) => Awaited::Answer(id),
                 Ok(Some(Arrival::Event(inbox))) => Awaited::Event(inbox),
                 Ok(Some(Arrival::Stray(header))) => {
-                    tracing::warn!(?header, "xenstored sent what nobody asked for");
+                    strays.push(header);
                     continue;
                 }
-                Ok(None) => break,
-                Err(oversized) => return self.lose(state, Lost::Oversized(oversized)),
+                Ok(None) => return strays,
+                Err(oversized) => {
+                    self.lose(state, Lost::Oversized(oversized));
+                    return strays;
+                }
             };
             if let Some(sleeper) = state.sleepers.remove(&awaited) {
                 state.to_wake.push(sleeper);
             }
         }
-        self.send(state); // what a late reply made necessary
     }
 
     /// Sends what fits now.
@@ -316,3 +335,7 @@ impl Connection {
 
 /// Room for three of the longest packets, or for some hundred answers to many threads.
 const BUFFER: usize = 12 * 1024;
+
+/// Requests that timed out and guards that were dropped, all without a reply. More than a burst of
+/// dropped guards leaves for a moment; a daemon that never answers must not fill our memory.
+const MOST_UNANSWERED: usize = 4096;

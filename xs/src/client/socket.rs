@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -18,6 +18,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
     connect, recv, send, shutdown, socket_with,
 };
+use xen_types::Deadline;
 
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -27,18 +28,26 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(fd: OwnedFd) -> Self {
+    /// Takes over a socket that is connected, and blocks: else a receive would not wait.
+    pub(super) const fn new(fd: OwnedFd) -> Self {
         Self { fd, limit: AtomicU64::new(0) }
     }
 
-    /// Connects. A daemon that is stopped, with its queue of callers full, costs `timeout`.
-    pub(super) fn connect(path: &Path, timeout: Duration) -> io::Result<Self> {
+    /// Connects. A daemon that is stopped, with its queue of callers full, is tried until the
+    /// deadline.
+    pub(super) fn connect(path: &Path, deadline: Deadline) -> io::Result<Self> {
+        let address = SocketAddrUnix::new(path)?;
         let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        set_socket_timeout(&fd, Timeout::Send, Some(timeout))?;
-        match connect(&fd, &SocketAddrUnix::new(path)?) {
-            Ok(()) => Ok(Self::new(fd)),
-            Err(Errno::AGAIN) => Err(Errno::TIMEDOUT.into()),
-            Err(error) => Err(error.into()),
+        loop {
+            let limit = millis(deadline.remaining(Instant::now()));
+            set_socket_timeout(&fd, Timeout::Send, Some(Duration::from_millis(limit)))?;
+            match connect(&fd, &address) {
+                Ok(()) => return Ok(Self::new(fd)),
+                // The limit, or a signal; also SIGCONT, without any handler (signal(7)).
+                Err(Errno::AGAIN | Errno::INTR) if !deadline.passed(Instant::now()) => {}
+                Err(Errno::AGAIN | Errno::INTR) => return Err(Errno::TIMEDOUT.into()),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
@@ -108,15 +117,18 @@ impl Socket {
     }
 }
 
-/// Rounded up to 1, because 0 means "no limit" to the kernel; cut to a day.
+/// Rounded up to 1, because 0 means "no limit" to the kernel; cut to the longest limit.
 fn millis(duration: Duration) -> u64 {
-    const DAY: u64 = 24 * 60 * 60 * 1000;
-    u64::try_from(duration.as_millis()).unwrap_or(DAY).clamp(1, DAY)
+    u64::try_from(duration.as_millis()).unwrap_or(LONGEST_LIMIT).clamp(1, LONGEST_LIMIT)
 }
 
 const fn power_of_two_within(millis: u64) -> u64 {
     1 << millis.ilog2()
 }
+
+/// In milliseconds. While one thread receives, another that must not block (a guard is dropped) may
+/// leave bytes that found no room: at the latest then the receiver notices and sends them.
+const LONGEST_LIMIT: u64 = 8192;
 
 #[cfg(test)]
 mod tests {
@@ -133,6 +145,6 @@ mod tests {
     fn no_time_is_never_no_limit() {
         assert_eq!(millis(Duration::ZERO), 1);
         assert_eq!(millis(Duration::from_micros(10)), 1);
-        assert_eq!(millis(Duration::MAX), 86_400_000);
+        assert_eq!(millis(Duration::MAX), LONGEST_LIMIT);
     }
 }

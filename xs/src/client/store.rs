@@ -89,7 +89,8 @@ pub trait Store: sealed::Ask {
     /// Lists the names of a node's children, in no order.
     ///
     /// # Errors
-    /// [`Kind::NotFound`] if there is no such node; [`Kind::Invalid`] if the list is over 4 KiB.
+    /// [`Kind::NotFound`] if there is no such node; [`Kind::Invalid`] if the list is over 4 KiB,
+    /// whether the daemon refuses (C) or sends it all the same (oxenstored).
     #[doc(alias = "xs_directory")]
     fn directory(&self, path: &Path) -> Result<Vec<Name>> {
         self.try_request("list", path, &Request::Directory(path), |reply| reply.names())

@@ -12,7 +12,8 @@ impl Client {
     /// Waits until the store fulfils a condition.
     ///
     /// What is true already is found without a watch. What becomes true and false again between
-    /// two looks may be missed.
+    /// two looks may be missed. Looking needs the daemon to answer: with a deadline that has passed
+    /// nothing is asked, and the wait fails also where the condition holds.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -43,7 +44,10 @@ impl Client {
         deadline: Deadline,
     ) -> std::result::Result<Met, Cause> {
         let mut seen = condition.unseen();
-        self.look(&mut seen, "nothing yet")?;
+        self.look(&mut seen).map_err(|cause| match cause {
+            Cause::NotSent => cause,
+            other => silent(other, "nothing yet"),
+        })?;
         if let Some(met) = condition.check(&seen) {
             return Ok(met);
         }
@@ -54,7 +58,7 @@ impl Client {
         loop {
             let before = describe(&seen);
             // Also before the first event: what changed before the watch was there has none.
-            self.look(&mut seen, &before)?;
+            self.look(&mut seen).map_err(|cause| silent(cause, &before))?;
             if let Some(met) = condition.check(&seen) {
                 return Ok(met);
             }
@@ -66,12 +70,12 @@ impl Client {
         }
     }
 
-    fn look(&self, seen: &mut Seen, before: &str) -> std::result::Result<(), Cause> {
+    fn look(&self, seen: &mut Seen) -> std::result::Result<(), Cause> {
         for (path, value) in seen {
             *value = match self.call(&Request::Read(path), TxId::NONE) {
                 Ok(reply) => Some(reply.into_value()),
                 Err(Cause::Code(ErrorCode::Enoent)) => None,
-                Err(cause) => return Err(silent(cause, before)),
+                Err(cause) => return Err(cause),
             };
         }
         Ok(())

@@ -47,7 +47,7 @@ impl Watch {
         &self.path
     }
 
-    /// Waits for the next event.
+    /// Waits for the next event. With a deadline that has passed it takes what has come already.
     ///
     /// # Errors
     /// [`Kind::TimedOut`](crate::Kind::TimedOut) at the deadline,

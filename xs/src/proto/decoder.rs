@@ -28,15 +28,10 @@ pub struct Packet {
 
 /// A header announces a payload over [`MAX_PAYLOAD`].
 ///
-/// The stream cannot be followed any further: the connection has to end.
+/// The connection has to end, unless the packet is known to be sound and passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{op} announces a payload of {len} bytes, over the limit of {MAX_PAYLOAD}")]
-pub struct Oversized {
-    /// The type of the packet.
-    pub op: Op,
-    /// What its header announces.
-    pub len: u32,
-}
+#[error("{} announces a payload of {} bytes, over the limit of {MAX_PAYLOAD}", .0.op, .0.len)]
+pub struct Oversized(pub Header);
 
 impl Header {
     /// How many bytes a header has.
@@ -68,6 +63,8 @@ impl Header {
 pub struct Decoder {
     buffer: Vec<u8>,
     consumed: usize,
+    /// How much of a packet that is passed over has yet to come.
+    skip: usize,
 }
 
 impl Decoder {
@@ -75,7 +72,9 @@ impl Decoder {
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.consumed);
         self.consumed = 0;
-        self.buffer.extend_from_slice(bytes);
+        let skipped = self.skip.min(bytes.len());
+        self.skip -= skipped;
+        self.buffer.extend_from_slice(&bytes[skipped..]);
     }
 
     /// The next whole packet; `None` until more bytes are fed.
@@ -90,7 +89,7 @@ impl Decoder {
         let header = Header::from_bytes(*header);
         let len = match usize::try_from(header.len) {
             Ok(len) if len <= MAX_PAYLOAD => len,
-            _ => return Err(Oversized { op: header.op, len: header.len }),
+            _ => return Err(Oversized(header)),
         };
         let Some(payload) = rest.get(..len) else {
             return Ok(None);
@@ -98,6 +97,14 @@ impl Decoder {
         let payload = payload.to_vec();
         self.consumed += Header::LEN + len;
         Ok(Some(Packet { header, payload }))
+    }
+
+    /// Passes over the packet that was refused just now, without ever holding its payload.
+    pub fn skip(&mut self, Oversized(header): Oversized) {
+        let len = usize::try_from(header.len).unwrap_or(usize::MAX).saturating_add(Header::LEN);
+        let here = len.min(self.buffer.len() - self.consumed);
+        self.consumed += here;
+        self.skip = len - here;
     }
 }
 

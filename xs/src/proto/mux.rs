@@ -131,18 +131,20 @@ impl Mux {
     /// Handles packets up to the first that somebody waits for.
     ///
     /// # Errors
-    /// [`Oversized`]: the connection has to end.
+    /// [`Oversized`]: the connection has to end. Only the request fails if it is a directory that
+    /// is too long, which oxenstored sends to sockets where the C daemon answers `E2BIG`.
     pub fn poll(&mut self) -> Result<Option<Arrival>, Oversized> {
-        while let Some(packet) = self.decoder.next_packet()? {
-            let arrival = match packet.header.op {
-                Op::WATCH_EVENT => self.event(&packet),
-                _ => self.reply(packet),
+        loop {
+            let arrival = match self.decoder.next_packet() {
+                Ok(Some(packet)) if packet.header.op == Op::WATCH_EVENT => self.event(&packet),
+                Ok(Some(packet)) => self.reply(packet),
+                Ok(None) => return Ok(None),
+                Err(oversized) => self.oversized(oversized)?,
             };
             if arrival.is_some() {
                 return Ok(arrival);
             }
         }
-        Ok(None)
     }
 
     /// The answer to a request, once; `None` while it is out.
@@ -170,6 +172,11 @@ impl Mux {
             }
             SlotState::Waiting | SlotState::Abandoned => {}
         }
+    }
+
+    /// How many requests that nobody waits for have had no reply yet.
+    pub fn unanswered(&self) -> usize {
+        self.slots.values().filter(|slot| matches!(slot.state, SlotState::Abandoned)).count()
     }
 
     /// Makes a place where events are collected.
@@ -232,7 +239,7 @@ impl Mux {
     fn reply(&mut self, packet: Packet) -> Option<Arrival> {
         let Packet { header, payload } = packet;
         let id = RequestId(header.request);
-        let Some(slot) = self.slots.get_mut(&id) else {
+        let Some(slot) = self.slots.get(&id) else {
             return Some(Arrival::Stray(header));
         };
         let answer = match header.op {
@@ -240,6 +247,25 @@ impl Mux {
             op if op == slot.op => Ok(Reply { op, payload }),
             got => Err(Refusal::Malformed(Malformed { asked: slot.op, got })),
         };
+        self.settle(header, answer)
+    }
+
+    /// Fails the one request if the packet can only be a directory that is too long.
+    fn oversized(&mut self, oversized: Oversized) -> Result<Option<Arrival>, Oversized> {
+        let Oversized(header) = oversized;
+        let slot = self.slots.get(&RequestId(header.request));
+        let asked = slot.is_some_and(|slot| slot.op == Op::DIRECTORY && slot.op == header.op);
+        if !asked || header.len > LONGEST_DIRECTORY {
+            return Err(oversized);
+        }
+        self.decoder.skip(oversized);
+        Ok(self.settle(header, Err(Refusal::Oversized(oversized))))
+    }
+
+    /// Hands an answer to whoever waits for it.
+    fn settle(&mut self, header: Header, answer: Answer) -> Option<Arrival> {
+        let id = RequestId(header.request);
+        let slot = self.slots.get_mut(&id)?;
         if let (Some(token), Err(_)) = (slot.token, &answer) {
             self.watches.remove(&token);
         }
@@ -288,6 +314,10 @@ impl Mux {
         Some(Arrival::Event(watched.inbox))
     }
 }
+
+/// What a guest can put into one directory: 1000 nodes (quota) with names of 2048 bytes
+/// (`XENSTORE_REL_PATH_MAX`), and as much again.
+const LONGEST_DIRECTORY: u32 = 4 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{ErrorCode, Op, TxId};
+use super::{ErrorCode, Op, Oversized, TxId};
 use crate::path::{Name, Path};
 use crate::perms::Perms;
 
@@ -25,6 +25,9 @@ pub enum Refusal {
     /// The daemon answered something else.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// The reply was too long, and was passed over.
+    #[error(transparent)]
+    Oversized(#[from] Oversized),
 }
 
 /// An answer that its request cannot have.

@@ -1,12 +1,11 @@
 //! Requests, replies, and everything that can go wrong between them.
 
 use std::error::Error as _;
-use std::os::unix::net::UnixListener;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use xs::{Client, Deadline, Kind, Path, Store};
+use xs::{Deadline, Kind, Path, Store};
 
 use crate::script::*;
 
@@ -15,28 +14,6 @@ const B: Path = Path::from_static("/b");
 
 fn after_millis(millis: u64) -> Deadline {
     Deadline::after(Duration::from_millis(millis))
-}
-
-#[test]
-fn without_a_daemon_there_is_no_client() {
-    let error = Client::connect("/nonexistent/xenstored/socket").unwrap_err();
-    assert_eq!(error.kind(), Kind::Unavailable);
-    assert_eq!(error.to_string(), "connect to xenstored at /nonexistent/xenstored/socket");
-}
-
-#[test]
-fn a_client_connects_to_the_socket_it_is_told() {
-    let dir = std::env::temp_dir().join(format!("xs-peer-{}", std::process::id()));
-    std::fs::create_dir(&dir).unwrap();
-    let listener = UnixListener::bind(dir.join("socket")).unwrap();
-    let client = Client::connect(dir.join("socket"));
-    std::fs::remove_dir_all(&dir).unwrap();
-    let mut peer = Peer(listener.accept().unwrap().0);
-    let value = thread::scope(|scope| {
-        scope.spawn(move || peer.answer(READ, 0, b"/a\0", b"1"));
-        client.unwrap().read(&A).unwrap()
-    });
-    assert_eq!(value, b"1");
 }
 
 #[test]
@@ -162,18 +139,21 @@ fn a_reader_whose_deadline_passes_leaves_the_reading_to_another() {
             peer.expect(READ, 0, b"/a\0");
             reading.send(()).unwrap();
             let id = peer.expect(READ, 0, b"/b\0");
+            assert!(go_on.try_recv().is_err(), "both must be waiting, or this shows nothing");
             go_on.recv().unwrap();
             peer.send(READ, id, 0, b"1");
         },
         |client| {
-            let hasty = client.with_request_timeout(Duration::from_millis(200));
+            let hasty = client.with_request_timeout(Duration::from_secs(1));
             thread::scope(|scope| {
                 scope.spawn(move || {
                     assert_eq!(hasty.read(&A).unwrap_err().kind(), Kind::TimedOut);
                     timed_out.send(()).unwrap();
                 });
                 then_ask.recv().unwrap();
+                let start = Instant::now();
                 assert_eq!(client.read(&B).unwrap(), b"1");
+                assert!(start.elapsed() < Duration::from_secs(10), "not by its own last look");
             });
         },
     );
@@ -205,6 +185,52 @@ fn a_daemon_that_stops_reading_finds_whole_requests_when_it_reads_again() {
             stuck.send(sent).unwrap();
             assert_eq!(client.read(&B).unwrap(), b"still in step");
         },
+    );
+}
+
+#[test]
+fn what_found_no_room_is_sent_once_there_is_room_while_somebody_waits() {
+    let value = [b'x'; 4000];
+    let (stuck, go_on) = mpsc::channel();
+    against(
+        move |peer| {
+            peer.answer(WATCH, 0, b"/b\0xs1\0", b"OK\0");
+            let sent: usize = go_on.recv().unwrap();
+            // All of it arrives, the last one in two pieces, though nothing is said meanwhile.
+            (0..sent).for_each(|_| {
+                peer.expect(WRITE, 0, &[b"/a\0", &value[..]].concat());
+            });
+            peer.send(EVENT, 0, 0, b"/b\0xs1\0");
+            peer.expect(UNWATCH, 0, b"/b\0xs1\0");
+        },
+        |client| {
+            let mut watch = client.watch(&B).unwrap();
+            let hasty = client.with_request_timeout(Duration::from_millis(1));
+            let attempts = (0..1000).map(|_| hasty.write(&A, value).unwrap_err());
+            let sent = attempts
+                .take_while(|error| !error.source().unwrap().to_string().contains("could be sent"))
+                .count();
+            assert!((1..1000).contains(&sent), "{sent}");
+            stuck.send(sent).unwrap();
+            watch.wait(after_millis(60_000)).unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_daemon_that_never_answers_loses_its_connection() {
+    let error = against(
+        |peer| (0..5000).for_each(|_| drop(peer.next())),
+        |client| {
+            let hasty = client.with_request_timeout(Duration::ZERO);
+            let mut errors = std::iter::repeat_with(|| hasty.read(&A).unwrap_err());
+            errors.find(|error| error.kind() != Kind::TimedOut).unwrap()
+        },
+    );
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert_eq!(
+        error.source().unwrap().to_string(),
+        "the connection was ended: the daemon leaves too many requests unanswered"
     );
 }
 
@@ -280,6 +306,26 @@ fn a_payload_over_the_limit_ends_the_connection() {
     assert_eq!(
         error.source().unwrap().to_string(),
         "the connection was ended: READ announces a payload of 4097 bytes, over the limit of 4096"
+    );
+}
+
+#[test]
+fn a_directory_over_the_limit_fails_alone() {
+    let error = against(
+        |peer| {
+            peer.answer(DIRECTORY, 0, b"/a\0", &b"name\0".repeat(20_000));
+            peer.answer(READ, 0, b"/b\0", b"still in step");
+        },
+        |client| {
+            let error = client.directory(&A).unwrap_err();
+            assert_eq!(client.read(&B).unwrap(), b"still in step");
+            error
+        },
+    );
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert_eq!(
+        error.source().unwrap().to_string(),
+        "DIRECTORY announces a payload of 100000 bytes, over the limit of 4096"
     );
 }
 

@@ -4,6 +4,8 @@
 
 mod script;
 
+mod connect;
 mod connection;
+mod log;
 mod transactions;
 mod watches;

@@ -38,7 +38,7 @@ pub(crate) fn against<T>(
     theirs.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     thread::scope(|scope| {
         scope.spawn(move || script(&mut Peer(theirs)));
-        act(Client::from_stream(ours))
+        act(Client::from_stream(ours).unwrap())
     })
 }
 

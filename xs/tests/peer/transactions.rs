@@ -1,6 +1,7 @@
 //! How transactions end.
 
 use std::error::Error as _;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -52,12 +53,16 @@ fn a_conflict_that_is_told_inside_discards_and_runs_again() {
     );
 }
 
-/// Starts every transaction and lets none commit.
+/// Starts every transaction and lets none commit, until the client leaves: by its deadline, that
+/// may be before it has its last answer.
 fn refuse_every_commit(peer: &mut Peer) {
     while let Some(request) = peer.next() {
-        match request.op {
-            START => peer.send(START, request.id, 0, b"11\0"),
-            _ => peer.send(ERROR, request.id, request.tx, b"EAGAIN\0"),
+        let answer = match request.op {
+            START => packet(START, request.id, 0, b"11\0"),
+            _ => packet(ERROR, request.id, request.tx, b"EAGAIN\0"),
+        };
+        if peer.0.write_all(&answer).is_err() {
+            return;
         }
     }
 }

@@ -89,6 +89,41 @@ fn a_watch_of_a_dead_daemon_ends() {
 }
 
 #[test]
+fn a_deadline_in_the_past_takes_the_event_that_has_come() {
+    let (watching, then_send) = std::sync::mpsc::channel();
+    let (sent, go_on) = std::sync::mpsc::channel();
+    against(
+        move |peer| {
+            peer.answer(WATCH, 0, b"/a\0xs1\0", b"OK\0");
+            then_send.recv().unwrap();
+            event(peer, b"/a\0xs1\0");
+            sent.send(()).unwrap();
+            peer.expect(UNWATCH, 0, b"/a\0xs1\0");
+        },
+        |client| {
+            let mut watch = client.watch(&A).unwrap();
+            watching.send(()).unwrap();
+            go_on.recv().unwrap();
+            let passed = Deadline::after(Duration::ZERO);
+            assert_eq!(watch.wait(passed).unwrap().path(), &A);
+            assert_eq!(watch.wait(passed).unwrap_err().kind(), Kind::TimedOut);
+        },
+    );
+}
+
+#[test]
+fn a_wait_with_a_deadline_in_the_past_asks_nothing_and_says_so() {
+    let error = against(Peer::expect_end, |client| {
+        client.wait(&becomes(A, "4"), Deadline::after(Duration::ZERO)).unwrap_err()
+    });
+    assert_eq!(error.kind(), Kind::TimedOut);
+    assert_eq!(
+        error.source().unwrap().to_string(),
+        "the deadline passed before the request could be sent"
+    );
+}
+
+#[test]
 fn what_is_true_already_needs_no_watch() {
     against(
         |peer| {

@@ -10,6 +10,8 @@ const WATCH_REPLY_AND_EVENT: &[u8] = b"\x04\0\0\0\x0a\0\0\0\0\0\0\0\x03\0\0\0OK\
 /// The reply to `READ` of an empty value (request 7).
 const EMPTY_VALUE: &[u8] = b"\x02\0\0\0\x07\0\0\0\0\0\0\0\0\0\0\0";
 
+const READ_OF_4097: Header = Header { op: Op::READ, request: 1, tx: TxId(0), len: 4097 };
+
 fn packet(op: Op, request: u32, payload: &[u8]) -> Packet {
     let len = u32::try_from(payload.len()).unwrap();
     Packet { header: Header { op, request, tx: TxId(0), len }, payload: payload.to_vec() }
@@ -59,12 +61,34 @@ fn the_longest_payload_is_decoded() {
 fn one_byte_more_is_refused_before_it_arrives() {
     let mut decoder = Decoder::default();
     decoder.feed(b"\x02\0\0\0\x01\0\0\0\0\0\0\0\x01\x10\0\0");
-    assert_eq!(decoder.next_packet(), Err(Oversized { op: Op::READ, len: 4097 }));
+    assert_eq!(decoder.next_packet(), Err(Oversized(READ_OF_4097)));
 }
 
 #[test]
 fn an_absurd_length_allocates_nothing() {
     let mut decoder = Decoder::default();
     decoder.feed(b"\x63\0\0\0\x01\0\0\0\0\0\0\0\xff\xff\xff\xff");
-    assert_eq!(decoder.next_packet(), Err(Oversized { op: Op(0x63), len: u32::MAX }));
+    let absurd = Header { op: Op(0x63), request: 1, tx: TxId(0), len: u32::MAX };
+    assert_eq!(decoder.next_packet(), Err(Oversized(absurd)));
+}
+
+#[test]
+fn a_packet_is_passed_over_however_the_stream_is_cut() {
+    let stream = [&READ_OF_4097.to_bytes()[..], &[7; 4097], EMPTY_VALUE].concat();
+    let after_in_chunks_of = |size| {
+        let mut decoder = Decoder::default();
+        let mut packets = Vec::new();
+        for chunk in stream.chunks(size) {
+            decoder.feed(chunk);
+            match decoder.next_packet() {
+                Err(oversized) => decoder.skip(oversized),
+                Ok(packet) => packets.extend(packet),
+            }
+            packets.extend(decoder.next_packet().unwrap());
+        }
+        packets
+    };
+    assert_eq!(after_in_chunks_of(1), [packet(Op::READ, 7, b"")]);
+    assert_eq!(after_in_chunks_of(1000), [packet(Op::READ, 7, b"")]);
+    assert_eq!(after_in_chunks_of(usize::MAX), [packet(Op::READ, 7, b"")]);
 }

@@ -207,7 +207,58 @@ fn an_oversized_reply_ends_it_after_what_came_before() {
     mux.receive(&packet(Op::READ, id.0, b"one"));
     mux.receive(&Header { op: Op::READ, request: 2, tx: TxId::NONE, len: 4097 }.to_bytes());
     assert_eq!(mux.poll(), Ok(Some(Arrival::Answer(id))));
-    assert_eq!(mux.poll(), Err(Oversized { op: Op::READ, len: 4097 }));
+    assert!(matches!(mux.poll(), Err(Oversized(header)) if header.len == 4097));
+}
+
+#[test]
+fn a_directory_over_the_limit_fails_its_request_only() {
+    let mut mux = Mux::new();
+    let list = mux.send(&Request::Directory(&A), TxId::NONE).unwrap();
+    let next = read(&mut mux);
+    let long = packet(Op::DIRECTORY, list.0, &[b'x'; 4097]);
+    mux.receive(&long[..100]);
+    assert_eq!(mux.poll(), Ok(Some(Arrival::Answer(list))));
+    assert!(matches!(mux.take_answer(list), Some(Err(Refusal::Oversized(_)))));
+    mux.receive(&long[100..4000]);
+    assert_eq!(mux.poll(), Ok(None));
+    mux.receive(&[&long[4000..], &packet(Op::READ, next.0, b"one")].concat());
+    assert_eq!(mux.poll(), Ok(Some(Arrival::Answer(next))));
+}
+
+#[test]
+fn a_directory_over_the_limit_may_be_late() {
+    let mut mux = Mux::new();
+    let list = mux.send(&Request::Directory(&A), TxId::NONE).unwrap();
+    let next = read(&mut mux);
+    mux.abandon(list);
+    mux.receive(&packet(Op::DIRECTORY, list.0, &[b'x'; 4097]));
+    mux.receive(&packet(Op::READ, next.0, b"one"));
+    assert_eq!(mux.poll(), Ok(Some(Arrival::Answer(next))));
+}
+
+#[test]
+fn a_directory_that_nobody_asked_for_or_nobody_can_have_ends_it() {
+    let oversized = |asked: &Request<'_>, len| {
+        let mut mux = Mux::new();
+        let request = mux.send(asked, TxId::NONE).unwrap().0;
+        mux.receive(&Header { op: Op::DIRECTORY, request, tx: TxId::NONE, len }.to_bytes());
+        mux.poll()
+    };
+    assert!(oversized(&Request::Directory(&A), LONGEST_DIRECTORY).is_ok());
+    assert!(oversized(&Request::Directory(&A), LONGEST_DIRECTORY + 1).is_err());
+    assert!(oversized(&Request::Read(&A), 4097).is_err());
+}
+
+#[test]
+fn an_abandoned_request_is_unanswered_until_its_late_reply() {
+    let mut mux = Mux::new();
+    let late = read(&mut mux);
+    assert_eq!(mux.unanswered(), 0);
+    mux.abandon(late);
+    assert_eq!(mux.unanswered(), 1);
+    mux.receive(&packet(Op::READ, late.0, b"late"));
+    assert_eq!(mux.poll(), Ok(None));
+    assert_eq!(mux.unanswered(), 0);
 }
 
 #[test]
