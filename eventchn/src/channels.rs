@@ -28,6 +28,10 @@ use crate::{Error, Result};
 /// Wait on ports with [`Bound::wait`], from any number of threads, or let an event loop of your own
 /// watch the file ([`AsFd`]) and call [`EventChannels::pending`] when it is readable. One device
 /// serves one of the two ways: a waiting thread takes the events that the loop would be woken by.
+///
+/// In a process forked from the one that opened it every call fails with
+/// [`Kind::Gone`](crate::Kind::Gone), and dropping a port leaves it bound: the kernel's file is shared
+/// by both processes, and so would be the events.
 #[derive(Debug, Clone)]
 pub struct EventChannels {
     shared: Arc<Shared>,
@@ -62,7 +66,8 @@ impl EventChannels {
 
     /// Event channels made elsewhere, such as by a simulated machine.
     pub fn with_backend(backend: Box<dyn Backend>) -> Self {
-        let shared = Shared { backend, state: Mutex::default(), changed: Condvar::new() };
+        let (pid, state, changed) = (std::process::id(), Mutex::default(), Condvar::new());
+        let shared = Shared { backend, pid, state, changed };
         Self { shared: Arc::new(shared) }
     }
 
@@ -77,7 +82,7 @@ impl EventChannels {
     #[doc(alias = "xenevtchn_bind_interdomain")]
     pub fn bind_interdomain(&self, dom: DomId, remote: Port) -> Result<Bound> {
         self.bind(|backend| backend.bind_interdomain(dom, remote))
-            .map_err(|e| failed(format!("bind port {remote} of domain {dom}"), e))
+            .map_err(|e| Error::new(format!("bind port {remote} of domain {dom}"), e))
     }
 
     /// Allocates a port of this domain that `dom` may bind.
@@ -87,7 +92,7 @@ impl EventChannels {
     #[doc(alias = "xenevtchn_bind_unbound_port")]
     pub fn bind_unbound_port(&self, dom: DomId) -> Result<Bound> {
         self.bind(|backend| backend.bind_unbound_port(dom))
-            .map_err(|e| failed(format!("allocate a port for domain {dom}"), e))
+            .map_err(|e| Error::new(format!("allocate a port for domain {dom}"), e))
     }
 
     /// Binds a virtual interrupt.
@@ -97,7 +102,7 @@ impl EventChannels {
     #[doc(alias = "xenevtchn_bind_virq")]
     pub fn bind_virq(&self, virq: Virq) -> Result<Bound> {
         self.bind(|backend| backend.bind_virq(virq.0))
-            .map_err(|e| failed(format!("bind virtual interrupt {}", virq.0), e))
+            .map_err(|e| Error::new(format!("bind virtual interrupt {}", virq.0), e))
     }
 
     /// The ports that have an event, for a foreign event loop; never blocks. Each stays masked until
@@ -107,17 +112,21 @@ impl EventChannels {
     /// When the device cannot be read.
     #[doc(alias = "xenevtchn_pending")]
     pub fn pending(&self) -> Result<Vec<Port>> {
-        let arrived = self.shared.read_all().map_err(|e| failed("read pending ports", e))?;
-        let mut state = self.shared.lock();
-        state.deliver(&arrived);
-        Ok(state.take_all())
+        let read = || {
+            let arrived = read_all(self.shared.backend()?)?;
+            let mut state = self.shared.lock();
+            state.deliver(&arrived);
+            Ok(state.take_all())
+        };
+        read().map_err(|cause: Cause| Error::new("read pending ports", cause))
     }
 
     /// Binds under the lock: an event read meanwhile by another thread is delivered when the port is
     /// known.
-    fn bind(&self, bind: impl FnOnce(&dyn Backend) -> Result<Port, Errno>) -> Result<Bound, Errno> {
+    fn bind(&self, bind: impl FnOnce(&dyn Backend) -> Result<Port, Errno>) -> Result<Bound, Cause> {
+        let backend = self.shared.backend()?;
         let mut state = self.shared.lock();
-        let port = bind(&*self.shared.backend)?;
+        let port = bind(backend)?;
         state.ports.insert(port, false);
         Ok(Bound { port, shared: self.shared.clone() })
     }
@@ -148,10 +157,8 @@ impl Bound {
     /// [`Kind::NotFound`](crate::Kind::NotFound) if the port is no longer ours.
     #[doc(alias = "xenevtchn_notify")]
     pub fn notify(&self) -> Result<()> {
-        self.shared
-            .backend
-            .notify(self.port)
-            .map_err(|e| failed(format!("notify through port {}", self.port), e))
+        self.call(|backend| backend.notify(self.port))
+            .map_err(|e| Error::new(format!("notify through port {}", self.port), e))
     }
 
     /// Waits for an event, consumes it and unmasks the port.
@@ -166,7 +173,7 @@ impl Bound {
         match self.shared.consume(self.port, deadline) {
             Ok(true) => self.unmask(),
             Ok(false) => Err(Error::new(operation(), Cause::NoEvent)),
-            Err(e) => Err(failed(operation(), e)),
+            Err(e) => Err(Error::new(operation(), e)),
         }
     }
 
@@ -177,10 +184,8 @@ impl Bound {
     /// When the device refuses.
     #[doc(alias = "xenevtchn_unmask")]
     pub fn unmask(&self) -> Result<()> {
-        self.shared
-            .backend
-            .unmask(self.port)
-            .map_err(|e| failed(format!("unmask port {}", self.port), e))
+        self.call(|backend| backend.unmask(self.port))
+            .map_err(|e| Error::new(format!("unmask port {}", self.port), e))
     }
 
     /// Unbinds the port, telling whether that worked.
@@ -192,22 +197,28 @@ impl Bound {
         let done = self.unbind();
         let port = self.port;
         drop(self); // finds the port forgotten and does nothing
-        done.map_err(|e| failed(format!("unbind port {port}"), e))
+        done.map_err(|e| Error::new(format!("unbind port {port}"), e))
+    }
+
+    fn call(&self, call: impl FnOnce(&dyn Backend) -> Result<(), Errno>) -> Result<(), Cause> {
+        Ok(call(self.shared.backend()?)?)
     }
 
     /// Under the lock, so that a new binding that gets the same number is not forgotten.
-    fn unbind(&self) -> Result<(), Errno> {
+    fn unbind(&self) -> Result<(), Cause> {
+        let backend = self.shared.backend()?;
         let mut state = self.shared.lock();
         if state.ports.remove(&self.port).is_none() {
             return Ok(());
         }
-        self.shared.backend.unbind(self.port)
+        Ok(backend.unbind(self.port)?)
     }
 }
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        // Fails only if the kernel has no such binding, which is what is wanted.
+        // Fails only if the kernel has no such binding, which is what is wanted, and after a fork,
+        // when the binding is the parent's.
         let _ = self.unbind();
     }
 }
@@ -215,9 +226,21 @@ impl Drop for Bound {
 #[derive(Debug)]
 struct Shared {
     backend: Box<dyn Backend>,
+    /// The process that opened the device.
+    pid: u32,
     state: Mutex<State>,
     /// Something was delivered, or the reader left.
     changed: Condvar,
+}
+
+/// What a reading of the device brought.
+#[derive(Debug)]
+enum Arrived {
+    /// Events on these ports.
+    At(Vec<Port>),
+    /// More events than the kernel could keep. Each port may have had one, and one that had is
+    /// masked until somebody unmasks it.
+    Anywhere,
 }
 
 #[derive(Debug, Default)]
@@ -230,11 +253,16 @@ struct State {
 
 impl State {
     /// Notes events; those of ports unbound meanwhile are nobody's.
-    fn deliver(&mut self, arrived: &[Port]) {
-        for port in arrived {
-            if let Some(has_event) = self.ports.get_mut(port) {
-                *has_event = true;
+    fn deliver(&mut self, arrived: &Arrived) {
+        match arrived {
+            Arrived::At(ports) => {
+                for port in ports {
+                    if let Some(has_event) = self.ports.get_mut(port) {
+                        *has_event = true;
+                    }
+                }
             }
+            Arrived::Anywhere => self.ports.values_mut().for_each(|has_event| *has_event = true),
         }
     }
 
@@ -252,13 +280,20 @@ impl State {
 }
 
 impl Shared {
+    /// The device, in the process that opened it. To be asked for before the lock, which a thread
+    /// of the parent may have held at the fork.
+    fn backend(&self) -> Result<&dyn Backend, Cause> {
+        if std::process::id() == self.pid { Ok(&*self.backend) } else { Err(Cause::UsedAfterFork) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change under the lock is one assignment: a panic leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an event of `port`; false if none arrives before `deadline`.
-    fn consume(&self, port: Port, deadline: Deadline) -> Result<bool, Errno> {
+    fn consume(&self, port: Port, deadline: Deadline) -> Result<bool, Cause> {
+        let backend = self.backend()?;
         let mut state = self.lock();
         loop {
             if state.take(port) {
@@ -275,14 +310,13 @@ impl Shared {
             }
             state.reading = true;
             drop(state);
-            let arrived = self
-                .backend
+            let arrived = backend
                 .poll(deadline)
-                .and_then(|ready| if ready { self.read_all().map(Some) } else { Ok(None) });
+                .and_then(|ready| if ready { read_all(backend).map(Some) } else { Ok(None) });
             state = self.lock();
             state.reading = false;
-            if let Ok(Some(ports)) = &arrived {
-                state.deliver(ports);
+            if let Ok(Some(arrived)) = &arrived {
+                state.deliver(arrived);
             }
             self.changed.notify_all();
             if arrived?.is_none() {
@@ -290,29 +324,30 @@ impl Shared {
             }
         }
     }
-
-    /// Everything that can be read now.
-    fn read_all(&self) -> Result<Vec<Port>, Errno> {
-        let mut all = Vec::new();
-        let mut buffer = [0; 64];
-        loop {
-            match self.backend.read(&mut buffer) {
-                Ok(count) => {
-                    all.extend(buffer[..count].iter().copied().map(Port));
-                    if count < buffer.len() {
-                        return Ok(all);
-                    }
-                }
-                Err(Errno::AGAIN) => return Ok(all),
-                Err(Errno::INTR) => {}
-                Err(e) => return Err(e),
-            }
-        }
-    }
 }
 
-fn failed(operation: impl Into<std::borrow::Cow<'static, str>>, errno: Errno) -> Error {
-    Error::new(operation, Cause::Errno(errno))
+/// Everything that can be read now.
+fn read_all(backend: &dyn Backend) -> Result<Arrived, Errno> {
+    let (mut ports, mut overflowed) = (Vec::new(), false);
+    let mut buffer = [0; 64];
+    loop {
+        match backend.read(&mut buffer) {
+            Ok(count) => {
+                ports.extend(buffer[..count].iter().copied().map(Port));
+                if count < buffer.len() {
+                    break;
+                }
+            }
+            Err(Errno::AGAIN) => break,
+            Err(Errno::INTR) => {}
+            Err(Errno::FBIG) => {
+                backend.reset()?;
+                overflowed = true;
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(if overflowed { Arrived::Anywhere } else { Arrived::At(ports) })
 }
 
 #[cfg(test)]

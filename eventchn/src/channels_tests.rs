@@ -1,4 +1,5 @@
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ struct Fed {
     events: OwnedFd,
     calls: Arc<Mutex<Vec<String>>>,
     next_port: Mutex<u32>,
+    overflowed: Arc<AtomicBool>,
 }
 
 struct Feed {
     events: OwnedFd,
     calls: Arc<Mutex<Vec<String>>>,
+    overflowed: Arc<AtomicBool>,
 }
 
 impl Feed {
@@ -61,6 +64,9 @@ impl Backend for Fed {
         poll(&mut [PollFd::new(&self.events, PollFlags::IN)], Some(&timeout)).map(|n| n > 0)
     }
     fn read(&self, ports: &mut [u32]) -> Result<usize, Errno> {
+        if self.overflowed.load(Ordering::SeqCst) {
+            return Err(Errno::FBIG);
+        }
         let mut bytes = [0; 4];
         rustix::io::read(&self.events, &mut bytes)?;
         ports[0] = u32::from_ne_bytes(bytes);
@@ -68,6 +74,11 @@ impl Backend for Fed {
     }
     fn unmask(&self, port: Port) -> Result<(), Errno> {
         self.note(format!("unmask {port}"))
+    }
+    fn reset(&self) -> Result<(), Errno> {
+        while rustix::io::read(&self.events, &mut [0; 4]).is_ok() {}
+        self.overflowed.store(false, Ordering::SeqCst);
+        self.note("reset".to_owned())
     }
     fn fd(&self) -> BorrowedFd<'_> {
         self.events.as_fd()
@@ -78,8 +89,15 @@ fn fed() -> (EventChannels, Feed) {
     use rustix::pipe::{PipeFlags, pipe_with};
     let (read, write) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
     let calls = Arc::<Mutex<_>>::default();
-    let device = Fed { events: read, calls: calls.clone(), next_port: Mutex::new(0) };
-    (EventChannels::with_backend(Box::new(device)), Feed { events: write, calls })
+    let overflowed = Arc::<AtomicBool>::default();
+    let device = Fed {
+        events: read,
+        calls: calls.clone(),
+        next_port: Mutex::new(0),
+        overflowed: overflowed.clone(),
+    };
+    let channels = EventChannels::with_backend(Box::new(device));
+    (channels, Feed { events: write, calls, overflowed })
 }
 
 fn soon() -> Deadline {
@@ -154,6 +172,21 @@ fn a_port_that_is_unbound_has_no_more_events_and_is_unbound_once() {
     bound.close().unwrap();
     assert_eq!(channels.pending().unwrap(), []);
     assert_eq!(feed.calls(), ["unbind 1"]);
+}
+
+#[test]
+fn after_an_overflow_every_port_has_an_event_and_the_device_goes_on() {
+    let (channels, feed) = fed();
+    let first = channels.bind_interdomain(DomId::DOM0, Port(9)).unwrap();
+    let second = channels.bind_interdomain(DomId::DOM0, Port(10)).unwrap();
+    feed.overflowed.store(true, Ordering::SeqCst);
+    feed.event(first.port()); // what makes the device readable
+    first.wait(passed()).unwrap();
+    second.wait(passed()).unwrap();
+    assert_eq!(feed.calls(), ["reset", "unmask 1", "unmask 2"]);
+    feed.event(second.port());
+    second.wait(passed()).unwrap();
+    assert_eq!(first.wait(passed()).unwrap_err().kind(), Kind::TimedOut);
 }
 
 #[test]

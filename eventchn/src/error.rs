@@ -29,11 +29,19 @@ pub(crate) enum Cause {
     Device(Errno),
     #[error("no event arrived in time")]
     NoEvent,
+    #[error("the device was opened by another process, before a fork")]
+    UsedAfterFork,
+}
+
+impl From<Errno> for Cause {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
 }
 
 impl Error {
-    pub(crate) fn new(operation: impl Into<Cow<'static, str>>, cause: Cause) -> Self {
-        Self { operation: operation.into(), cause }
+    pub(crate) fn new(operation: impl Into<Cow<'static, str>>, cause: impl Into<Cause>) -> Self {
+        Self { operation: operation.into(), cause: cause.into() }
     }
 
     /// What was tried, with its arguments.
@@ -45,7 +53,7 @@ impl Error {
     pub fn errno(&self) -> Option<Errno> {
         match self.cause {
             Cause::Errno(errno) | Cause::Device(errno) => Some(errno),
-            Cause::NoEvent => None,
+            Cause::NoEvent | Cause::UsedAfterFork => None,
         }
     }
 
@@ -53,6 +61,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self.cause {
             Cause::NoEvent => Kind::TimedOut,
+            Cause::UsedAfterFork => Kind::Gone,
             Cause::Device(Errno::NOENT) => Kind::Unavailable,
             Cause::Errno(errno) | Cause::Device(errno) => kind_of(errno),
         }

@@ -124,8 +124,15 @@ impl Xc {
         let host = Capabilities::from_bits_retain(host.capabilities);
         let raw = config.to_raw(host, self.release());
         let id = self.backend.domain_create(DOMID_ANY, &raw).map_err(fail)?;
-        DomId::try_from(id)
-            .map_err(|_| fail(CallError::Nonsense { call: "xc_domain_create", answer: id.into() }))
+        // Xen gives no reserved id (`xen/common/domctl.c`). If one came, nothing here could even
+        // name the domain to destroy it: the error does.
+        DomId::try_from(id).map_err(|_| {
+            let operation = format!("create domain {}, left behind with id {id}", config.uuid);
+            Error::new(
+                operation,
+                CallError::Nonsense { call: "xc_domain_create", answer: id.into() },
+            )
+        })
     }
 }
 
@@ -196,6 +203,13 @@ mod tests {
         let raw = config(GuestKind::Pv).to_raw(Capabilities::empty(), Release::new(4, 16));
         assert_eq!((raw.max_grant_frames, raw.max_maptrack_frames), (-1, -1));
         assert_eq!(raw.grant_opts, 1);
+    }
+
+    #[test]
+    fn a_domain_with_an_id_that_cannot_be_is_named_in_the_error() {
+        let xc = Xc::with_backend(Arc::new(Fake { created: 0x7ff0, ..Fake::default() }));
+        let error = xc.create_domain(&config(GuestKind::Pv)).unwrap_err();
+        assert!(error.to_string().ends_with("left behind with id 32752"), "{error}");
     }
 
     #[test]

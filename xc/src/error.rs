@@ -9,7 +9,7 @@ use xen_types::{DomId, Kind};
 use xenctrl_sys::{DetectError, LoadError, OpenError};
 
 use crate::backend::CallError;
-use crate::open::CanaryError;
+use crate::canary::CanaryError;
 
 /// The result of an operation on the hypervisor.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

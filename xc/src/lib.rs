@@ -25,6 +25,7 @@
 //! What it does not do: wait, retry, know of devices or the xenstore, undo. A created domain lives
 //! until [`Xc::destroy_domain`].
 
+mod canary;
 mod create;
 mod domain;
 mod error;
@@ -59,6 +60,7 @@ use backend::Backend;
 #[derive(Debug, Clone)]
 pub struct Xc {
     backend: Arc<dyn Backend>,
+    library: Option<Arc<xenctrl_sys::Library>>,
 }
 
 impl Xc {
@@ -74,7 +76,12 @@ impl Xc {
 
     /// A handle over calls made elsewhere, such as by a simulated machine.
     pub fn with_backend(backend: Arc<dyn Backend>) -> Self {
-        Self { backend }
+        Self { backend, library: None }
+    }
+
+    /// The libxenctrl below, to load libxenguest beside it; `None` over calls made elsewhere.
+    pub fn library(&self) -> Option<&Arc<xenctrl_sys::Library>> {
+        self.library.as_ref()
     }
 
     /// The release series of the hypervisor.

@@ -1,5 +1,6 @@
 //! How much memory a domain may have, and what it is told about it.
 
+use rustix::io::Errno;
 use xen_types::{Bytes, DomId, KiB, MiB, PageCount};
 use xenctrl_sys::{XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION, XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION};
 
@@ -104,11 +105,12 @@ impl Xc {
     pub fn set_paging_pool(&self, dom: DomId, size: Bytes) -> Result<()> {
         let pages = size.to_pages_up();
         let done = match self.backend.set_paging_mempool_size(dom, pages.to_bytes().get()) {
-            Err(CallError::Unsupported { .. }) => {
-                let mib = u32::try_from(pages.to_mib_up().get()).unwrap_or(u32::MAX);
-                let set = XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION;
-                self.backend.shadow_control(dom, set, mib).map(drop)
-            }
+            Err(CallError::Unsupported { .. }) => u32::try_from(pages.to_mib_up().get())
+                .map_err(|_| CallError::Errno(Errno::RANGE))
+                .and_then(|mib| {
+                    self.backend.shadow_control(dom, XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION, mib)
+                })
+                .map(drop),
             done => done,
         };
         done.map_err(|e| Error::on(format!("set the paging pool to {size}"), dom, e))

@@ -1,20 +1,29 @@
-//! Opening: which Xen, which library, and whether the two understand each other.
+//! Opening: which Xen, and which library.
+
+#![allow(unsafe_code, reason = "loads a C library")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use xenctrl_sys::{DomainInfoLayout, Library, LoadError, PhysInfoLayout, Profile, Release, v4_15};
+use xenctrl_sys::{Library, LoadError, Profile, Release};
 
-use crate::backend::{self, Backend, LibXenCtrl};
+use crate::backend::LibXenCtrl;
+use crate::canary::check_answers;
 use crate::error::Cause;
 use crate::{Error, Result, Xc};
 
 /// How to open the hypervisor, where [`Xc::open`] does not do.
 ///
 /// ```
-/// let opened = xc::OpenOptions::new().allow_unknown_release(true).open();
-/// # drop(opened);
+/// use xc::{Kind, OpenOptions, Release};
+///
+/// let unknown = OpenOptions::new().release(Release::new(4, 99)).open().unwrap_err();
+/// assert_eq!(unknown.kind(), Kind::Unavailable);
 /// ```
+///
+/// The methods that are `unsafe` put a promise of the caller in the place of what is known of the
+/// releases. Part of it is checked on opening: the sizes of the structures that the library writes,
+/// its release, and whether its answers make sense.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
     allow_unknown_release: bool,
@@ -29,22 +38,33 @@ impl OpenOptions {
         Self::default()
     }
 
-    /// Tries the newest known layouts on a Xen newer than this crate. They are still checked against
-    /// the library as far as that is possible.
-    pub fn allow_unknown_release(mut self, allow: bool) -> Self {
+    /// Tries the newest known layouts on a Xen newer than this crate.
+    ///
+    /// # Safety
+    /// The calls that this crate makes must have the same prototypes in that release, and read and
+    /// write no larger structures. Releases up to now did change both.
+    pub unsafe fn allow_unknown_release(mut self, allow: bool) -> Self {
         self.allow_unknown_release = allow;
         self
     }
 
-    /// Takes the library from this folder.
-    pub fn library_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+    /// Takes the library from this folder, and libxenguest with it.
+    ///
+    /// # Safety
+    /// The files `libxenctrl.so.RELEASE` and `libxenguest.so.RELEASE` there, if any, must be those of
+    /// that release.
+    pub unsafe fn library_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
     /// Assumes these layouts instead of those measured for the release, for a vendor's Xen that
-    /// differs from the one it is named after. They are checked as far as that is possible.
-    pub fn layouts(mut self, profile: Profile) -> Self {
+    /// differs from the one it is named after.
+    ///
+    /// # Safety
+    /// They must be those of the library that will be loaded, or differ from it in the size of the
+    /// domain or host information, which is checked.
+    pub unsafe fn layouts(mut self, profile: Profile) -> Self {
         self.profile = Some(profile);
         self
     }
@@ -61,22 +81,20 @@ impl OpenOptions {
     /// # Errors
     /// As [`Xc::open`].
     pub fn open(&self) -> Result<Xc> {
-        self.release
-            .map_or_else(|| Release::running().map_err(Cause::from), Ok)
-            .and_then(|release| self.open_release(release))
-            .map_err(|cause| Error::new("open the hypervisor", cause))
+        let fail = |cause: Cause| Error::new("open the hypervisor", cause);
+        let release = self.release.map_or_else(Release::running, Ok).map_err(|e| fail(e.into()))?;
+        let library = Arc::new(self.load(release).map_err(|e| fail(e.into()))?);
+        let backend = LibXenCtrl::open(Arc::clone(&library))?;
+        check_answers(&backend).map_err(fail)?;
+        tracing::debug!(library = %library.path().display(), %release, "opened the hypervisor");
+        Ok(Xc { backend: Arc::new(backend), library: Some(library) })
     }
 
-    fn open_release(&self, release: Release) -> Result<Xc, Cause> {
+    fn load(&self, release: Release) -> Result<Library, LoadError> {
         let profile = self.profile_for(release)?;
-        let library = Library::load_with(release, profile, self.directory.as_deref())?;
-        let backend = LibXenCtrl::open(Arc::new(library))?;
-        check_layouts(&backend)?;
-        check_answers(&backend)?;
-        tracing::debug!(
-            library = %backend.library().path().display(), %release, "opened the hypervisor"
-        );
-        Ok(Xc::with_backend(Arc::new(backend)))
+        // SAFETY: the file must be libxenctrl with these layouts: the soname says so where all is as
+        // measured; where folder, layouts or release are not, the caller of the option promised it.
+        unsafe { Library::load_with(release, profile, self.directory.as_deref()) }
     }
 
     fn profile_for(&self, release: Release) -> Result<Profile, LoadError> {
@@ -88,78 +106,17 @@ impl OpenOptions {
     }
 }
 
-/// Compares what the library writes with the layouts that the profile names. A library changed
-/// under an unchanged name shows here, before its answers are believed.
-fn check_layouts(backend: &LibXenCtrl) -> Result<(), Cause> {
-    let profile = backend.library().profile();
-    let domain_info = match profile.domain_info {
-        DomainInfoLayout::V4_15 => size_of::<v4_15::DomainInfo>(),
-        DomainInfoLayout::V4_16 => size_of::<backend::DomainInfo>(),
-    };
-    let phys_info = match profile.phys_info {
-        PhysInfoLayout::V4_15 => size_of::<v4_15::PhysInfo>(),
-        PhysInfoLayout::V4_17 => size_of::<backend::PhysInfo>(),
-    };
-    let found = [
-        ("xc_domaininfo_t", domain_info, backend.domain_info_bytes()?),
-        ("xc_physinfo_t", phys_info, backend.phys_info_bytes()?),
-    ];
-    match found.into_iter().find(|(_, expected, actual)| expected != actual) {
-        None => Ok(()),
-        Some((structure, expected, actual)) => Err(Cause::Canary(CanaryError::Layout {
-            library: backend.library().path().to_owned(),
-            structure,
-            expected,
-            actual,
-        })),
-    }
-}
-
-/// Asks what is known beforehand: the version, domain 0, and what a host must have.
-fn check_answers(backend: &dyn Backend) -> Result<(), Cause> {
-    let library = backend.release();
-    let hypervisor = Release::from_version(backend.version()?);
-    if hypervisor != library {
-        return Err(CanaryError::OtherRelease { library, hypervisor }.into());
-    }
-    let doubt = |what| Err(Cause::Canary(CanaryError::Answer { library, hypervisor, what }));
-    let domains = backend.domain_getinfolist(0, 2)?;
-    let ids: Vec<u16> = domains.iter().map(|d| d.domain).collect();
-    match ids[..] {
-        [0] => {}
-        [0, second] if second > 0 => {}
-        _ => return doubt("a list of domains that does not start with domain 0"),
-    }
-    if domains.iter().any(|d| d.handle == [0xff; 16]) {
-        return doubt("domains with impossible UUIDs");
-    }
-    let host = backend.physinfo()?;
-    let plausible = (1..=MAX_CPUS).contains(&host.nr_cpus)
-        && host.free_pages <= host.total_pages
-        && host.total_pages <= MAX_MFN
-        && host.max_mfn <= MAX_MFN;
-    if plausible { Ok(()) } else { doubt("a host with impossible processors or memory") }
-}
-
-/// The library does not understand this hypervisor, or we do not understand the library.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CanaryError {
-    #[error("the library belongs to Xen {library}, the hypervisor is Xen {hypervisor}")]
-    OtherRelease { library: Release, hypervisor: Release },
-    #[error(
-        "{}: {structure} has {actual} bytes there and {expected} in the layouts assumed",
-        library.display()
-    )]
-    Layout { library: PathBuf, structure: &'static str, expected: usize, actual: usize },
-    #[error("libxenctrl {library} reports {what} of Xen {hypervisor}: the layouts do not fit")]
-    Answer { library: Release, hypervisor: Release, what: &'static str },
-}
-
-/// Far above `NR_CPUS` of any build.
-const MAX_CPUS: u32 = 16384;
-/// Physical addresses have at most 52 bits on x86-64.
-const MAX_MFN: u64 = 1 << 40;
-
 #[cfg(test)]
-#[path = "open_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_release_needs_the_opt_in_and_an_older_one_has_none() {
+        let newer = Release::new(4, 99);
+        let older = Release::new(4, 14);
+        let opted = OpenOptions { allow_unknown_release: true, ..OpenOptions::default() };
+        assert!(OpenOptions::new().profile_for(newer).is_err());
+        assert_eq!(opted.profile_for(newer).unwrap(), Profile::newest());
+        assert!(opted.profile_for(older).is_err());
+    }
+}

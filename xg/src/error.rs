@@ -138,7 +138,7 @@ impl Error {
 impl CallError {
     fn kind(&self, call: &str) -> Kind {
         match self {
-            Self::Unsupported { .. } => Kind::Unavailable,
+            Self::Unsupported { .. } | Self::Layout { .. } => Kind::Unavailable,
             Self::UsedAfterFork => Kind::Gone,
             // Fewer pages than asked for are reported as EBUSY (xc_domain_populate_physmap_exact,
             // tools/libs/ctrl/xc_domain.c, 4.17).

@@ -59,27 +59,31 @@ pub use payload::{Kernel, MAX_BYTES, PayloadError, Ramdisk};
 pub use xc::GuestKind;
 pub use xen_types::Kind;
 
-use backend::Backend;
+use backend::{Backend, LibXenGuest};
 
 /// A handle to the domain builder.
 ///
-/// Clones share the handle; it may be used from any number of threads at once. In a process forked
-/// from the one that opened it, every call fails.
+/// Clones share it; it may be used from any number of threads at once. Each build, and each call
+/// outside of one, opens a hypervisor handle of its own, so that errors do not mix; a build that was
+/// under way at a fork fails in the child.
 #[derive(Debug, Clone)]
 pub struct Xg {
     backend: Arc<dyn Backend>,
 }
 
 impl Xg {
-    /// Opens the libxenguest that belongs to the Xen under `xc`.
+    /// Opens the libxenguest that belongs to the Xen under `xc`, from where its libxenctrl is.
     ///
     /// # Errors
     /// [`Kind::Unavailable`] if it is not installed or of a release not known here,
     /// [`Kind::Denied`] without the privilege.
     #[doc(alias = "xc_interface_open")]
     pub fn open(xc: &Xc) -> Result<Self> {
-        let backend =
-            backend::LibXenGuest::open(xc.release()).map_err(|source| Error::Open { source })?;
+        let backend = match xc.library() {
+            Some(library) => LibXenGuest::beside(Arc::clone(library)),
+            None => LibXenGuest::open(xc.release()),
+        };
+        let backend = backend.map_err(|source| Error::Open { source })?;
         Ok(Self::with_backend(Arc::new(backend)))
     }
 

@@ -98,6 +98,10 @@ impl Backend for Device {
         rustix::io::write(&self.file, &port.0.to_ne_bytes()).map(drop)
     }
 
+    fn reset(&self) -> Result<(), Errno> {
+        self.request::<{ evtchn::IOCTL_EVTCHN_RESET }, _>(()).map(drop)
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }

@@ -27,10 +27,13 @@ pub trait Backend: Debug + Send + Sync {
     /// `poll` for reading: whether there is something to read before `deadline`.
     fn poll(&self, deadline: Deadline) -> Result<bool, Errno>;
     /// `read` without blocking: fills in ports that are pending and now masked, says how many;
-    /// `EAGAIN` if none is.
+    /// `EAGAIN` if none is, `EFBIG` from the moment on that the kernel could keep no more of them,
+    /// until a reset.
     fn read(&self, ports: &mut [u32]) -> Result<usize, Errno>;
     /// `write` of one port: unmasks it.
     fn unmask(&self, port: Port) -> Result<(), Errno>;
+    /// `IOCTL_EVTCHN_RESET`: forgets the ports that are pending, and that there were too many.
+    fn reset(&self) -> Result<(), Errno>;
     /// The open file, readable when ports are pending.
     fn fd(&self) -> BorrowedFd<'_>;
 }

@@ -32,9 +32,9 @@ macro_rules! functions {
             /// Looks every call up in `library`.
             ///
             /// # Safety
-            /// `library` must be libxenctrl of a release with a known profile, and must stay open
-            /// as long as a pointer of the table is used.
-            pub(crate) unsafe fn load(library: &libloading::Library) -> Self {
+            /// `library` must be libxenctrl of a release with a known profile, and must never be
+            /// unloaded.
+            pub(crate) unsafe fn load(library: &libloading::os::unix::Library) -> Self {
                 Self {
                     $(
                     // SAFETY: the symbol must have the type declared for it: the caller promises

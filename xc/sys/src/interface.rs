@@ -1,4 +1,4 @@
-//! An open handle, closed before its library.
+//! An open handle.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -20,8 +20,10 @@ pub struct Interface {
 // SAFETY: a handle must be usable from another thread than the one that opened it: xenctrl.h says
 // so of every handle opened without XC_OPENFLAG_NON_REENTRANT, and `open` passes no flag.
 unsafe impl Send for Interface {}
-// SAFETY: concurrent calls on one handle must be allowed: the same note in xenctrl.h; what it leaves
-// unsafe, `xc_get_last_error`, is not declared in this crate.
+// SAFETY: concurrent calls on one handle must be allowed: the same note in xenctrl.h. libxc keeps
+// the text of the handle's last error unlocked, so two calls failing at once may mix their log lines;
+// the buffer's last byte is never anything but zero (`xc_reportv`, xc_private.c, 4.15 to 4.22), and
+// its reader, `xc_get_last_error`, is not declared in this crate.
 unsafe impl Sync for Interface {}
 
 impl Interface {
@@ -61,8 +63,7 @@ impl Drop for Interface {
         // In a forked child the handle is not ours to close; the child's exec or exit drops it.
         if let (Ok(handle), Some(close)) = (self.as_ptr(), self.library.functions().interface_close)
         {
-            // SAFETY: must be open and never used again: it was opened with `self`, ends with it,
-            // and the library is still loaded, being a field of `self`.
+            // SAFETY: must be open and never used again: it was opened with `self` and ends with it.
             unsafe { close(handle) };
         }
     }

@@ -39,7 +39,7 @@ pub use functions::{Functions, xc_interface};
 pub use interface::{Interface, OpenError, UsedAfterFork};
 pub use layout::{ArchDomainConfig, CreateDomain, DomainInfo, E820Entry, PhysInfo};
 pub use layout::{v4_15, v4_16, v4_17};
-pub use library::{Library, LoadError};
+pub use library::{Library, LoadError, open_for_good};
 pub use logger::{VaList, logger, xentoollog_logger};
 pub use profile::{CreateDomainLayout, DomainInfoLayout, PhysInfoLayout, Profile, ShadowControl};
 pub use release::{DetectError, Release};

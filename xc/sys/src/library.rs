@@ -1,18 +1,19 @@
 //! Opening the one library that fits a release.
 
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
+
+use libloading::os::unix::{self, RTLD_LOCAL, RTLD_NOW};
 
 use crate::{Functions, Profile, Release};
 
-/// libxenctrl of one release, loaded.
+/// libxenctrl of one release, loaded for as long as the program runs: see [`open_for_good`].
 #[derive(Debug)]
 pub struct Library {
     functions: Functions,
     profile: Profile,
     release: Release,
     path: PathBuf,
-    /// Closed last: `functions` points into it.
-    _library: libloading::Library,
 }
 
 impl Library {
@@ -23,37 +24,50 @@ impl Library {
     /// [`LoadError::Open`].
     pub fn load(release: Release) -> Result<Self, LoadError> {
         let profile = Profile::of(release).ok_or(LoadError::UnknownRelease { release })?;
-        Self::load_with(release, profile, None)
+        // SAFETY: the system's library of that name must be libxenctrl with the layouts of
+        // `profile`: the soname is that of one release, whose layouts were measured.
+        unsafe { Self::load_with(release, profile, None) }
     }
 
     /// Loads libxenctrl of `release` from the folder `directory`.
     ///
+    /// # Safety
+    /// As [`Library::load_with`], for the layouts measured for `release`.
+    ///
     /// # Errors
     /// As [`Library::load`].
-    pub fn load_from(directory: &Path, release: Release) -> Result<Self, LoadError> {
+    pub unsafe fn load_from(directory: &Path, release: Release) -> Result<Self, LoadError> {
         let profile = Profile::of(release).ok_or(LoadError::UnknownRelease { release })?;
-        Self::load_with(release, profile, Some(directory))
+        // SAFETY: the folder must hold what the name says: the caller promises it.
+        unsafe { Self::load_with(release, profile, Some(directory)) }
     }
 
-    /// Loads libxenctrl of `release` and takes its layouts to be those of `profile`: the way to try
-    /// a release newer than this crate, at the caller's risk.
+    /// Loads libxenctrl of `release`, from `directory` if one is given, and takes its layouts and
+    /// prototypes to be those of `profile`: the way to try a release newer than this crate.
+    ///
+    /// # Safety
+    /// The file must be a libxenctrl whose calls have the prototypes of [`Functions`] and read and
+    /// write the layouts of `profile`; a `libxenguest` beside it that is opened with the crate
+    /// `xenguest-sys` must belong to it.
     ///
     /// # Errors
     /// [`LoadError::Open`].
-    pub fn load_with(
+    pub unsafe fn load_with(
         release: Release,
         profile: Profile,
         directory: Option<&Path>,
     ) -> Result<Self, LoadError> {
-        let path = directory.unwrap_or(Path::new("")).join(soname(release));
-        // SAFETY: running the library's initialisers must be sound: libxenctrl and the libraries it
-        // needs have none that depend on the program's state.
-        let library = unsafe { libloading::Library::new(&path) }
-            .map_err(|source| LoadError::Open { path: path.clone(), release, source })?;
-        // SAFETY: must be libxenctrl of a known profile and stay open: the soname says which it is,
-        // and the library is kept beside the table.
+        let path = directory.unwrap_or(Path::new("")).join(format!("libxenctrl.so.{release}"));
+        // SAFETY: must be a Xen library: the caller promises libxenctrl.
+        let library = unsafe { open_for_good(&path) }.map_err(|source| LoadError::Open {
+            path: path.clone(),
+            release,
+            source,
+        })?;
+        // SAFETY: must be libxenctrl of a known profile and stay loaded: the caller promises the
+        // one, `open_for_good` the other.
         let functions = unsafe { Functions::load(&library) };
-        Ok(Self { functions, profile, release, path, _library: library })
+        Ok(Self { functions, profile, release, path })
     }
 
     /// The calls of the library.
@@ -99,8 +113,20 @@ pub enum LoadError {
     },
 }
 
-fn soname(release: Release) -> String {
-    format!("libxenctrl.so.{release}")
+/// Opens a library and never closes it.
+///
+/// libxenctrl gives every thread that formats an error a buffer, and registers a destructor for it
+/// with `pthread_key_create` that lives inside the library and is never taken back
+/// (`_xc_init_errbuf`, `tools/libs/ctrl/xc_private.c`, 4.15 to 4.22). Were the library unloaded, such
+/// a thread would jump into nothing when it exits, and each new load would use up another key.
+///
+/// # Safety
+/// The file must be libxenctrl or libxenguest: their initialisers, and those of the libraries they
+/// need, do not depend on the program's state.
+#[doc(hidden)]
+pub unsafe fn open_for_good(path: &Path) -> Result<ManuallyDrop<unix::Library>, libloading::Error> {
+    // SAFETY: the initialisers must be sound to run: the caller promises a Xen library.
+    unsafe { unix::Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(ManuallyDrop::new)
 }
 
 #[cfg(test)]
@@ -117,7 +143,9 @@ mod tests {
 
     #[test]
     fn a_missing_library_is_named_with_its_release_and_the_loaders_words() {
-        let error = Library::load_from(Path::new("/nowhere"), Release::new(4, 17)).unwrap_err();
+        // SAFETY: the folder must hold Xen's library: it holds nothing.
+        let loaded = unsafe { Library::load_from(Path::new("/nowhere"), Release::new(4, 17)) };
+        let error = loaded.unwrap_err();
         assert_eq!(error.to_string(), "load /nowhere/libxenctrl.so.4.17 for Xen 4.17");
         let source = error.source().unwrap();
         let loader = source.source().map_or_else(|| source.to_string(), ToString::to_string);

@@ -18,7 +18,8 @@ fn a_handle_is_refused_in_a_forked_child_and_lives_on_in_the_parent() {
         .status()
         .unwrap();
     assert!(compiled.success(), "cc failed");
-    let library = Library::load_from(folder, Release::new(4, 17)).unwrap();
+    // SAFETY: the folder must hold libxenctrl of 4.17: it holds a stub with its prototypes and layouts.
+    let library = unsafe { Library::load_from(folder, Release::new(4, 17)) }.unwrap();
     let interface = Interface::open(Arc::new(library)).unwrap();
 
     // SAFETY: the child of a program with threads may only do what is async-signal-safe: it compares

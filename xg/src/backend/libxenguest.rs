@@ -9,14 +9,19 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use xc::{E820Entry, Release};
 use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
-use xenguest_sys::{ImageField, Interface, Library, Messages, xc_dom_image};
+use xenguest_sys::{ImageField, Interface, Library, xc_dom_image, xc_interface};
 
+use super::outcome::{check, failed, listen};
 use super::{Backend, CallError, Container, Image};
 
 /// The libxenguest of the running Xen.
+///
+/// A handle is opened for each image and for each call without one: libxc formats every error into a
+/// buffer of the handle without a lock (`xc_reportv`, `tools/libs/ctrl/xc_private.c`, 4.15 to 4.22)
+/// and logs it from there, so that two builds on one handle would tell each other's errors.
 #[derive(Debug)]
 pub struct LibXenGuest {
-    interface: Interface,
+    library: Arc<Library>,
 }
 
 /// libxenguest could not be opened.
@@ -41,25 +46,47 @@ impl OpenError {
 }
 
 impl LibXenGuest {
-    /// Loads libxenguest of `release` and opens a handle.
+    /// Loads libxenguest of `release` from where the system has it.
     ///
     /// # Errors
-    /// If either cannot be had.
+    /// If it cannot be had, or no handle with it.
     pub fn open(release: Release) -> Result<Self, OpenError> {
-        let library = Arc::new(Library::load(release)?);
-        tracing::debug!(library = %library.path().display(), %release, "opened the domain builder");
-        Ok(Self { interface: Interface::open(library)? })
+        Self::with_library(Library::load(release)?)
     }
 
-    fn library(&self) -> &Library {
-        self.interface.library()
+    /// Loads the libxenguest beside `ctrl`.
+    ///
+    /// # Errors
+    /// If it cannot be had, or no handle with it.
+    pub fn beside(ctrl: Arc<xenguest_sys::CtrlLibrary>) -> Result<Self, OpenError> {
+        Self::with_library(Library::beside(ctrl)?)
     }
 
-    /// The pointer of a call, if this release has it and this process may make it.
-    fn call<F>(&self, call: &'static str, function: Option<F>) -> Result<F, CallError> {
-        self.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
-        let xen = self.library().ctrl().release();
-        function.ok_or(CallError::Unsupported { call, xen })
+    fn with_library(library: Library) -> Result<Self, OpenError> {
+        let library = Arc::new(library);
+        Interface::open(Arc::clone(&library))?; // a missing privilege shows now, not in a build
+        tracing::debug!(library = %library.path().display(), "opened the domain builder");
+        Ok(Self { library })
+    }
+
+    fn xen(&self) -> Release {
+        self.library.ctrl().release()
+    }
+
+    /// A call, if this release has it.
+    fn function<F>(&self, call: &'static str, function: Option<F>) -> Result<F, CallError> {
+        function.ok_or(CallError::Unsupported { call, xen: self.xen() })
+    }
+
+    /// A handle of the caller's own.
+    fn interface(&self) -> Result<Interface, CallError> {
+        match listen(|| Interface::open(Arc::clone(&self.library))) {
+            (Ok(interface), _) => Ok(interface),
+            (Err(xenguest_sys::OpenError::Missing(call)), _) => {
+                Err(CallError::Unsupported { call, xen: self.xen() })
+            }
+            (Err(_), reason) => Err(failed(0, reason)),
+        }
     }
 }
 
@@ -69,38 +96,44 @@ impl Backend for LibXenGuest {
         cmdline: &CStr,
         features: Option<&CStr>,
     ) -> Result<Box<dyn Image + 'a>, CallError> {
-        let functions = self.library().functions();
-        let allocate = self.call("xc_dom_allocate", functions.dom_allocate)?;
-        let release = self.call("xc_dom_release", functions.dom_release)?;
-        let handle = self.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
+        let functions = self.library.functions();
+        let allocate = self.function("xc_dom_allocate", functions.dom_allocate)?;
+        let release = self.function("xc_dom_release", functions.dom_release)?;
+        let interface = self.interface()?;
+        let handle = handle(&interface)?;
         let features = features.map_or(ptr::null(), CStr::as_ptr);
-        let (image, messages) = listen(|| {
-            // SAFETY: the handle must be open and the strings terminated or null (xenguest.h):
-            // `interface` holds it open, CStr is terminated; both strings are copied.
+        let (image, reason) = listen(|| {
+            // SAFETY: the handle must stay open as long as the image, which keeps it, and the
+            // strings be terminated or null (xenguest.h): the image below owns the handle and is
+            // released first; CStr is terminated, and both strings are copied.
             unsafe { allocate(handle, cmdline.as_ptr(), features) }
         });
-        match NonNull::new(image) {
-            Some(image) => Ok(Box::new(LibImage {
-                backend: self,
-                image,
-                release,
-                payloads: Vec::new(),
-                acpi: Vec::new(),
-                e820: Vec::new(),
-            })),
-            None => Err(failed(0, messages)),
-        }
+        let image = NonNull::new(image).ok_or_else(|| failed(0, reason))?;
+        let image = LibImage {
+            backend: self,
+            image,
+            release,
+            payloads: Vec::new(),
+            acpi: Vec::new(),
+            e820: Vec::new(),
+            interface,
+        };
+        image.check_layout()?;
+        Ok(Box::new(image))
     }
 
     fn set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<(), CallError> {
-        let function = self.library().ctrl().functions().domain_set_memory_map;
-        let set = self.call("xc_domain_set_memory_map", function)?;
-        let handle = self.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
+        let function = self.library.ctrl().functions().domain_set_memory_map;
+        let set = self.function("xc_domain_set_memory_map", function)?;
+        let interface = self.interface()?;
+        let handle = handle(&interface)?;
         let mut raw = to_raw(map);
-        let entries = u32::try_from(raw.len()).unwrap_or(u32::MAX);
+        // Xen itself takes 1024 (`E820MAX`, xen/arch/x86/include/asm/e820.h, 4.17 and 4.20).
+        let too_many = |_| CallError::Failed { errno: Some(Errno::TOOBIG), said: Vec::new() };
+        let entries = u32::try_from(raw.len()).map_err(too_many)?;
         check(|| {
             // SAFETY: the handle must be open and the array hold `entries` entries (xenctrl.h):
-            // `interface` holds it open, the array has that many; Xen refuses more than 128.
+            // `interface` holds it open until the end of this function, the array has that many.
             unsafe { set(handle, dom.into(), raw.as_mut_ptr(), entries) }
         })
     }
@@ -111,14 +144,16 @@ impl Backend for LibXenGuest {
         itsc: bool,
         nested_virt: bool,
     ) -> Result<(), CallError> {
-        let function = self.library().functions().cpuid_apply_policy;
-        let apply = self.call("xc_cpuid_apply_policy", function)?;
-        let handle = self.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
+        let function = self.library.functions().cpuid_apply_policy;
+        let apply = self.function("xc_cpuid_apply_policy", function)?;
+        let interface = self.interface()?;
+        let handle = handle(&interface)?;
         let (restore, pae) = (false, true);
         let none = ptr::null();
         check(|| {
             // SAFETY: the handle must be open and the arrays of the announced length or null
-            // (xenguest.h): `interface` holds it open, all arrays are null and of length 0.
+            // (xenguest.h): `interface` holds it open until the end of this function, all arrays
+            // are null and of length 0.
             // Releases before 4.15.5, 4.16.5 and 4.17.2 do not declare the last argument; see the
             // declaration for why they may be given it.
             unsafe {
@@ -150,27 +185,52 @@ struct LibImage<'a> {
     /// The ACPI tables and the memory map, likewise.
     acpi: Vec<u8>,
     e820: Vec<xenguest_sys::E820Entry>,
+    /// The handle that the image works with, nobody else's; closed when the image is released.
+    interface: Interface,
 }
 
 type Step = unsafe extern "C" fn(*mut xc_dom_image) -> c_int;
 
 impl LibImage<'_> {
     fn functions(&self) -> xenguest_sys::Functions {
-        *self.backend.library().functions()
+        *self.backend.library.functions()
+    }
+
+    /// A call, if this release has it and this process may make it.
+    fn call<F>(&self, call: &'static str, function: Option<F>) -> Result<F, CallError> {
+        handle(&self.interface)?;
+        self.backend.function(call, function)
+    }
+
+    /// Whether the new image looks as this layout has it.
+    fn check_layout(&self) -> Result<(), CallError> {
+        let library = &self.backend.library;
+        // SAFETY: must be new and no smaller than the layout: `allocate` has just made it, and a
+        // library whose soname names a measured release makes it of the size measured.
+        match unsafe { library.layout().mismatch(self.image.as_ptr()) } {
+            None => Ok(()),
+            Some((field, found)) => Err(CallError::Layout {
+                library: library.path().to_owned(),
+                xen: self.backend.xen(),
+                field,
+                found,
+            }),
+        }
     }
 
     fn step(&mut self, call: &'static str, function: Option<Step>) -> Result<(), CallError> {
-        let step = self.backend.call(call, function)?;
+        let step = self.call(call, function)?;
         let image = self.image.as_ptr();
         check(|| {
             // SAFETY: the image must be live and used by nobody else, and what it points to must
-            // live (xenguest.h): `self` owns it, is borrowed uniquely, and holds its payloads.
+            // live (xenguest.h): `self` owns it, is borrowed uniquely, and holds its payloads and
+            // its handle.
             unsafe { step(image) }
         })
     }
 
     fn write(&mut self, field: ImageField, value: u64) {
-        let layout = *self.backend.library().layout();
+        let layout = *self.backend.library.layout();
         // SAFETY: the image must be live, of the layout's release and not used meanwhile, and the
         // value meaningful: `self` owns an image of the library whose layout this is and is
         // borrowed uniquely; each caller says what the value is.
@@ -180,18 +240,19 @@ impl LibImage<'_> {
     }
 
     fn read(&self, field: ImageField) -> u64 {
-        // SAFETY: the image must be live and of the layout's release: `self` owns it.
-        unsafe { self.backend.library().layout().read(self.image.as_ptr(), field) }
+        // SAFETY: the image must be live and of the layout's release: `self` owns it, and
+        // `check_layout` found it to be.
+        unsafe { self.backend.library.layout().read(self.image.as_ptr(), field) }
     }
 }
 
 impl Drop for LibImage<'_> {
     fn drop(&mut self) {
-        if self.backend.interface.as_ptr().is_err() {
+        if handle(&self.interface).is_err() {
             return; // in a forked child: the parent's mappings are the parent's to undo
         }
-        // SAFETY: must be live and never used again: `self` owned it and ends here; the payloads
-        // and the map are fields and dropped afterwards.
+        // SAFETY: must be live and never used again: `self` owned it and ends here; payloads, map
+        // and handle are fields and dropped afterwards.
         unsafe { (self.release)(self.image.as_ptr()) };
     }
 }
@@ -271,7 +332,7 @@ impl Image for LibImage<'_> {
 
     fn kernel_mem(&mut self, kernel: Arc<Vec<u8>>) -> Result<(), CallError> {
         let function = self.functions().dom_kernel_mem;
-        let kernel_mem = self.backend.call("xc_dom_kernel_mem", function)?;
+        let kernel_mem = self.call("xc_dom_kernel_mem", function)?;
         let (data, size) = (kernel.as_ptr().cast(), kernel.len());
         self.payloads.push(kernel);
         let image = self.image.as_ptr();
@@ -284,7 +345,7 @@ impl Image for LibImage<'_> {
 
     fn module_mem(&mut self, module: Arc<Vec<u8>>) -> Result<(), CallError> {
         let function = self.functions().dom_module_mem;
-        let module_mem = self.backend.call("xc_dom_module_mem", function)?;
+        let module_mem = self.call("xc_dom_module_mem", function)?;
         let (data, size) = (module.as_ptr().cast(), module.len());
         self.payloads.push(module);
         let image = self.image.as_ptr();
@@ -298,12 +359,12 @@ impl Image for LibImage<'_> {
 
     fn boot_xen_init(&mut self, dom: DomId) -> Result<(), CallError> {
         let function = self.functions().dom_boot_xen_init;
-        let init = self.backend.call("xc_dom_boot_xen_init", function)?;
-        let handle = self.backend.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
+        let init = self.call("xc_dom_boot_xen_init", function)?;
+        let handle = handle(&self.interface)?;
         let image = self.image.as_ptr();
         check(|| {
             // SAFETY: the image must be live and the handle stay open as long (xenguest.h): `self`
-            // owns the one and borrows the owner of the other.
+            // owns both and releases the image first.
             unsafe { init(image, handle, dom.into()) }
         })
     }
@@ -313,7 +374,7 @@ impl Image for LibImage<'_> {
     }
 
     fn mem_init(&mut self, mib: u32) -> Result<(), CallError> {
-        let init = self.backend.call("xc_dom_mem_init", self.functions().dom_mem_init)?;
+        let init = self.call("xc_dom_mem_init", self.functions().dom_mem_init)?;
         let image = self.image.as_ptr();
         check(|| {
             // SAFETY: the image must be live (xenguest.h): `self` owns it.
@@ -356,8 +417,14 @@ impl Image for LibImage<'_> {
         let entry = map.wrapping_add(usize::try_from(gfn.0).ok()?);
         // SAFETY: must lie in the map, which lives as long as the image (xg_dom_x86.c): its index is
         // below the number of entries.
-        Some(Mfn(unsafe { entry.read() }))
+        let frame = unsafe { entry.read() };
+        (frame != INVALID_MFN).then_some(Mfn(frame))
     }
+}
+
+/// The handle, for one call.
+fn handle(interface: &Interface) -> Result<*mut xc_interface, CallError> {
+    interface.as_ptr().map_err(|_| CallError::UsedAfterFork)
 }
 
 fn to_raw(map: &[E820Entry]) -> Vec<xenguest_sys::E820Entry> {
@@ -370,31 +437,5 @@ fn to_raw(map: &[E820Entry]) -> Vec<xenguest_sys::E820Entry> {
         .collect()
 }
 
-/// Makes a call that returns 0 or fails.
-fn check(call: impl FnOnce() -> c_int) -> Result<(), CallError> {
-    match listen(call) {
-        (0, _) => Ok(()),
-        (returned, messages) => Err(failed(returned, messages)),
-    }
-}
-
-fn listen<R>(call: impl FnOnce() -> R) -> (R, (Option<Errno>, Messages)) {
-    let ((result, errno), messages) = xenguest_sys::messages_of(|| {
-        xenguest_sys::clear_errno();
-        let result = call();
-        (result, std::io::Error::last_os_error().raw_os_error())
-    });
-    (result, (errno.filter(|raw| *raw != 0).map(Errno::from_raw_os_error), messages))
-}
-
-/// Some calls return -1 and set errno, some return a negative error number, some do neither and
-/// explain themselves in the log.
-fn failed(returned: c_int, (errno, messages): (Option<Errno>, Messages)) -> CallError {
-    let negated = (-4095..-1).contains(&returned).then(|| Errno::from_raw_os_error(-returned));
-    let said = if messages.problems.is_empty() {
-        messages.last.into_iter().collect()
-    } else {
-        messages.problems
-    };
-    CallError::Failed { errno: negated.or(errno), said }
-}
+/// What stands in the map for a page that there is not (`INVALID_PFN`, `tools/libs/ctrl/xc_private.h`).
+const INVALID_MFN: u64 = u64::MAX;

@@ -4,9 +4,11 @@
 //! above this module is the same for both.
 
 mod libxenguest;
+mod outcome;
 
 use std::ffi::CStr;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -14,6 +16,7 @@ use xc::{E820Entry, Release};
 use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
 
 pub use libxenguest::{LibXenGuest, OpenError};
+pub use xenguest_sys::ImageField;
 
 /// The calls that need no image.
 pub trait Backend: Send + Sync + fmt::Debug {
@@ -121,7 +124,18 @@ pub enum CallError {
         /// The release.
         xen: Release,
     },
-    /// The handle was opened by another process, before a fork.
+    /// The library's images are laid out otherwise than those of the release that it is named for.
+    Layout {
+        /// The file.
+        library: PathBuf,
+        /// The release.
+        xen: Release,
+        /// A field of a new image.
+        field: ImageField,
+        /// What it holds.
+        found: u64,
+    },
+    /// The image was made by another process, before a fork.
     UsedAfterFork,
 }
 
@@ -143,6 +157,11 @@ impl fmt::Display for CallError {
             Self::UsedAfterFork => {
                 f.write_str("the handle was opened by another process, before a fork")
             }
+            Self::Layout { library, xen, field, found } => write!(
+                f,
+                "{}: not the image layout of Xen {xen}: {field:?} of a new one is {found:#x}",
+                library.display()
+            ),
         }
     }
 }

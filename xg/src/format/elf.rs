@@ -221,44 +221,45 @@ impl Notes {
         while at < end && self.budget > 0 {
             self.budget -= 1;
             let Some(note) = Note::read(image, at) else { return };
-            if note.owner == b"Xen" {
+            if image.starts_with(note.owner, b"Xen\0") {
                 self.take(image, &note);
             }
             at = note.next;
         }
     }
 
-    fn take(&mut self, image: Reader<'_>, note: &Note<'_>) {
+    fn take(&mut self, image: Reader<'_>, note: &Note) {
         self.found = true;
-        let text = || image.string(note.content).unwrap_or_default();
+        let says = |word| image.starts_with(note.content, word);
         match note.kind {
-            NOTE_XEN_VERSION => self.version |= text().starts_with(b"xen-3.0"),
-            NOTE_GUEST_OS => self.system |= text().starts_with(b"linux"),
-            NOTE_LOADER => self.system |= text().starts_with(b"generic"),
+            NOTE_XEN_VERSION => self.version |= says(b"xen-3.0"),
+            NOTE_GUEST_OS => self.system |= says(b"linux"),
+            NOTE_LOADER => self.system |= says(b"generic"),
             NOTE_PHYS32_ENTRY => self.phys32_entry = true,
             _ => {}
         }
     }
 }
 
-struct Note<'a> {
-    owner: &'a [u8],
+/// A note; `owner` and `content` are where these start.
+struct Note {
+    owner: u64,
     kind: u32,
     content: u64,
     next: u64,
 }
 
-impl<'a> Note<'a> {
+impl Note {
     /// Three words (sizes of owner and content, kind), then both, each padded to words.
-    fn read(image: Reader<'a>, at: u64) -> Option<Self> {
+    fn read(image: Reader<'_>, at: u64) -> Option<Self> {
         let padded = |size: u32| u64::from(size).next_multiple_of(4);
         let owner_size = image.u32(at)?;
         let content_size = image.u32(at.checked_add(4)?)?;
         let kind = image.u32(at.checked_add(8)?)?;
-        let owner_at = at.checked_add(12)?;
-        let content = owner_at.checked_add(padded(owner_size))?;
+        let owner = at.checked_add(12)?;
+        let content = owner.checked_add(padded(owner_size))?;
         let next = content.checked_add(padded(content_size))?;
-        Some(Self { owner: image.string(owner_at)?, kind, content, next })
+        Some(Self { owner, kind, content, next })
     }
 }
 
@@ -271,7 +272,7 @@ fn has_guest_section(image: Reader<'_>, header: &Header) -> bool {
         .map(|section| section.offset);
     header.all_sections(image).any(|section| {
         let name = names.and_then(|names| names.checked_add(section.name.into()));
-        name.and_then(|at| image.string(at)) == Some(b"__xen_guest".as_slice())
+        name.is_some_and(|at| image.starts_with(at, b"__xen_guest\0"))
     })
 }
 

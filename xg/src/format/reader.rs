@@ -1,4 +1,7 @@
 //! Little-endian numbers and strings at offsets that nobody has checked.
+//!
+//! There is no reading up to the next zero: where that is, the file decides, and it may ask for it
+//! 65535 times over.
 
 /// Bytes that may say anything. Every read beyond the end is `None`; nothing overflows.
 #[derive(Debug, Clone, Copy)]
@@ -37,13 +40,6 @@ impl<'a> Reader<'a> {
 
     pub(super) fn u64(self, at: u64) -> Option<u64> {
         self.array(at).map(u64::from_le_bytes)
-    }
-
-    /// The bytes up to the next zero, without it.
-    pub(super) fn string(self, at: u64) -> Option<&'a [u8]> {
-        let rest = self.0.get(usize::try_from(at).ok()?..)?;
-        let end = rest.iter().position(|byte| *byte == 0)?;
-        rest.get(..end)
     }
 
     fn array<const N: usize>(self, at: u64) -> Option<[u8; N]> {

@@ -33,10 +33,10 @@ macro_rules! functions {
             ///
             /// # Safety
             /// `library` must be libxenguest of a release with a known [`ImageLayout`], and must
-            /// stay open as long as a pointer of the table is used.
+            /// never be unloaded.
             ///
             /// [`ImageLayout`]: crate::ImageLayout
-            pub(crate) unsafe fn load(library: &libloading::Library) -> Self {
+            pub(crate) unsafe fn load(library: &libloading::os::unix::Library) -> Self {
                 Self {
                     $(
                     // SAFETY: the symbol must have the type declared for it: the caller promises

@@ -6,6 +6,9 @@ use crate::{Release, xc_dom_image};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the fields are those of xenguest.h")]
 pub enum ImageField {
+    MaxKernelSize,
+    MaxModuleSize,
+    MaxDevicetreeSize,
     ConsolePfn,
     XenstorePfn,
     PvP2m,
@@ -31,6 +34,40 @@ pub enum ImageField {
     E820,
     E820Entries,
     MaxVcpus,
+}
+
+impl ImageField {
+    /// All fields, in the order in which they stand.
+    const ALL: [Self; 28] = [
+        Self::MaxKernelSize,
+        Self::MaxModuleSize,
+        Self::MaxDevicetreeSize,
+        Self::ConsolePfn,
+        Self::XenstorePfn,
+        Self::PvP2m,
+        Self::P2mSize,
+        Self::TotalPages,
+        Self::Flags,
+        Self::ConsoleEvtchn,
+        Self::XenstoreEvtchn,
+        Self::ConsoleDomid,
+        Self::XenstoreDomid,
+        Self::ClaimEnabled,
+        Self::ContainerType,
+        Self::TargetPages,
+        Self::MmioStart,
+        Self::MmioSize,
+        Self::LowmemEnd,
+        Self::HighmemEnd,
+        Self::VgaHoleSize,
+        Self::DeviceModel,
+        Self::AcpiModule0Data,
+        Self::AcpiModule0Length,
+        Self::AcpiModule0GuestAddrOut,
+        Self::E820,
+        Self::E820Entries,
+        Self::MaxVcpus,
+    ];
 }
 
 /// Place and width of one field.
@@ -92,6 +129,11 @@ pub struct ImageLayout {
 }
 
 impl ImageLayout {
+    /// The oldest release with a layout.
+    pub const OLDEST: Release = Release::new(4, 15);
+    /// The newest release with a layout.
+    pub const NEWEST: Release = Release::new(4, 22);
+
     /// The layout of `release`, or `None` if it was not measured.
     pub const fn of(release: Release) -> Option<Self> {
         match (release.major, release.minor) {
@@ -109,6 +151,30 @@ impl ImageLayout {
     /// The size of the structure.
     pub const fn size(&self) -> usize {
         self.size
+    }
+
+    /// The first field of a new image that does not hold what `xc_dom_allocate` leaves in it, and
+    /// what it holds instead. If there is one, the image is not laid out like this.
+    ///
+    /// The call clears the structure and then sets four of the fields here (`xg_dom_core.c`, 4.15
+    /// to 4.22); the others are still zero.
+    ///
+    /// # Safety
+    /// `image` must come from `xc_dom_allocate`, with nothing done to it since, and be no smaller
+    /// than the layout.
+    pub unsafe fn mismatch(&self, image: *const xc_dom_image) -> Option<(ImageField, u64)> {
+        ImageField::ALL.into_iter().find_map(|field| {
+            let fresh = match field {
+                ImageField::MaxKernelSize
+                | ImageField::MaxModuleSize
+                | ImageField::MaxDevicetreeSize => XC_DOM_DECOMPRESS_MAX,
+                ImageField::Flags => SIF_VIRT_P2M_4TOOLS,
+                _ => 0,
+            };
+            // SAFETY: must be a live image at least as large as the layout: the caller promises it.
+            let found = unsafe { self.read(image, field) };
+            (found != fresh).then_some((field, found))
+        })
     }
 
     /// Reads a field, widened to 64 bits.
@@ -157,6 +223,9 @@ impl ImageLayout {
 /// Offsets as a C compiler gave them for `xenguest.h` of 4.15.7 to 4.22.0 on x86-64.
 fn slot_4_15(field: ImageField) -> Slot {
     match field {
+        ImageField::MaxKernelSize => Slot::u64(152),
+        ImageField::MaxModuleSize => Slot::u64(160),
+        ImageField::MaxDevicetreeSize => Slot::u64(168),
         ImageField::ConsolePfn => Slot::u64(384),
         ImageField::XenstorePfn => Slot::u64(392),
         ImageField::PvP2m => Slot::u64(480),
@@ -184,6 +253,11 @@ fn slot_4_15(field: ImageField) -> Slot {
         ImageField::MaxVcpus => Slot::u32(1944),
     }
 }
+
+/// `tools/include/xenguest.h`: the largest kernel, module or device tree.
+const XC_DOM_DECOMPRESS_MAX: u64 = 1 << 30;
+/// `xen/include/public/xen.h`.
+const SIF_VIRT_P2M_4TOOLS: u64 = 1 << 4;
 
 #[cfg(test)]
 mod tests;

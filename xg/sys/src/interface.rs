@@ -1,4 +1,4 @@
-//! An open handle for libxenguest, closed before its libraries.
+//! An open handle for libxenguest.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use crate::{Library, OpenError, UsedAfterFork, xc_interface};
 
 /// An open libxenctrl handle, for the calls of libxenguest.
 ///
-/// It is opened reentrant, so one handle serves many threads. It is apart from the handle that the
-/// crate `xc` works with because its logger keeps what the library says during a call, for
-/// [`messages_of`](crate::messages_of).
+/// One for each build, so that builds do not share the handle's error text. It is apart from the
+/// handle that the crate `xc` works with because its logger keeps what the library says during a
+/// call, for [`messages_of`](crate::messages_of).
 #[derive(Debug)]
 pub struct Interface {
     handle: NonNull<xc_interface>,
@@ -22,9 +22,6 @@ pub struct Interface {
 // SAFETY: a handle must be usable from another thread than the one that opened it: xenctrl.h says
 // so of every handle opened without XC_OPENFLAG_NON_REENTRANT, and `open` passes no flag.
 unsafe impl Send for Interface {}
-// SAFETY: concurrent calls on one handle must be allowed: the same note in xenctrl.h; what it leaves
-// unsafe, `xc_get_last_error`, is not declared here.
-unsafe impl Sync for Interface {}
 
 impl Interface {
     /// Opens a handle with the libxenctrl below `library`.
@@ -64,8 +61,7 @@ impl Drop for Interface {
         // In a forked child the handle is not ours to close; the child's exec or exit drops it.
         let close = self.library.ctrl().functions().interface_close;
         if let (Ok(handle), Some(close)) = (self.as_ptr(), close) {
-            // SAFETY: must be open and never used again: it was opened with `self`, ends with it,
-            // and the library is still loaded, being a field of `self`.
+            // SAFETY: must be open and never used again: it was opened with `self` and ends with it.
             unsafe { close(handle) };
         }
     }

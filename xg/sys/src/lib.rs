@@ -1,9 +1,9 @@
 //! Our own declarations of libxenguest's domain builder, and the way to load it at run time.
 //!
 //! libxenguest works on handles of libxenctrl and must be of the same release, so one [`Library`]
-//! holds both: libxenguest is opened after libxenctrl and closed before it. [`Interface`] is an
-//! open handle, [`messages_of`] tells what the library said during a call, and [`ImageLayout`] says
-//! where the fields that we use stand in `struct xc_dom_image`, which is otherwise opaque here.
+//! holds both; neither is ever unloaded. [`Interface`] is an open handle, [`messages_of`] tells what
+//! the library said during a call, and [`ImageLayout`] says where the fields that we use stand in
+//! `struct xc_dom_image`, which is otherwise opaque here.
 //!
 //! ```
 //! use xenguest_sys::{ImageField, ImageLayout, Release};
@@ -30,4 +30,6 @@ pub use image::{ImageField, ImageLayout, Slot};
 pub use interface::Interface;
 pub use library::{Library, LoadError};
 pub use logger::{Messages, clear_errno, messages_of};
-pub use xenctrl_sys::{E820Entry, OpenError, Release, UsedAfterFork, xc_interface};
+pub use xenctrl_sys::{
+    E820Entry, Library as CtrlLibrary, OpenError, Release, UsedAfterFork, xc_interface,
+};

@@ -5,46 +5,45 @@ use std::sync::Arc;
 
 use crate::{Functions, ImageLayout, Release};
 
-/// libxenguest of one release, loaded together with its libxenctrl.
+/// libxenguest of one release and its libxenctrl, loaded for as long as the program runs.
 #[derive(Debug)]
 pub struct Library {
     functions: Functions,
     layout: ImageLayout,
     path: PathBuf,
-    libraries: Stack<libloading::Library, Arc<xenctrl_sys::Library>>,
+    ctrl: Arc<xenctrl_sys::Library>,
 }
 
 impl Library {
     /// Loads libxenctrl and then libxenguest of `release` from where the system keeps its libraries.
     ///
-    /// A libxenctrl that is already loaded is shared: the dynamic loader counts its users.
-    ///
     /// # Errors
-    /// [`LoadError::Ctrl`] if libxenctrl cannot be loaded, [`LoadError::UnknownRelease`] if this
-    /// crate has no layout for `release`, otherwise [`LoadError::Open`].
+    /// [`LoadError::Ctrl`] if libxenctrl cannot be loaded, otherwise as [`Library::beside`].
     pub fn load(release: Release) -> Result<Self, LoadError> {
-        Self::load_with(Arc::new(xenctrl_sys::Library::load(release)?), None)
+        Self::beside(Arc::new(xenctrl_sys::Library::load(release)?))
     }
 
-    /// Loads the libxenguest that belongs to `ctrl`, from `directory` if one is given.
+    /// Loads the libxenguest that belongs to `ctrl`, from the same folder.
+    ///
+    /// For a release newer than this crate, which `ctrl` then was loaded for on request, the layout
+    /// of the newest known one is tried.
     ///
     /// # Errors
-    /// As [`Library::load`].
-    pub fn load_with(
-        ctrl: Arc<xenctrl_sys::Library>,
-        directory: Option<&Path>,
-    ) -> Result<Self, LoadError> {
+    /// [`LoadError::UnknownRelease`] for a release older than all known ones, otherwise
+    /// [`LoadError::Open`].
+    pub fn beside(ctrl: Arc<xenctrl_sys::Library>) -> Result<Self, LoadError> {
         let release = ctrl.release();
-        let layout = ImageLayout::of(release).ok_or(LoadError::UnknownRelease { release })?;
-        let path = directory.unwrap_or(Path::new("")).join(format!("libxenguest.so.{release}"));
-        // SAFETY: running the library's initialisers must be sound: libxenguest's register its
-        // kernel loaders in a list of its own (xg_dom_core.c, 4.15 to 4.22) and nothing else.
-        let library = unsafe { libloading::Library::new(&path) }
+        let newer = release > ImageLayout::NEWEST;
+        let layout = ImageLayout::of(if newer { ImageLayout::NEWEST } else { release })
+            .ok_or(LoadError::UnknownRelease { release })?;
+        let path = beside(ctrl.path(), release);
+        // SAFETY: must be a Xen library: whoever loaded `ctrl` promised libxenguest beside it.
+        let library = unsafe { xenctrl_sys::open_for_good(&path) }
             .map_err(|source| LoadError::Open { path: path.clone(), release, source })?;
-        // SAFETY: must be libxenguest of a known layout and stay open: the soname says which it is,
-        // and the library is kept beside the table.
+        // SAFETY: must be libxenguest of a known layout and stay loaded: the soname says which it
+        // is, images are checked before use, and `open_for_good` keeps it.
         let functions = unsafe { Functions::load(&library) };
-        Ok(Self { functions, layout, path, libraries: Stack { upper: library, lower: ctrl } })
+        Ok(Self { functions, layout, path, ctrl })
     }
 
     /// The calls of the library.
@@ -59,7 +58,7 @@ impl Library {
 
     /// The libxenctrl of the same release.
     pub fn ctrl(&self) -> &Arc<xenctrl_sys::Library> {
-        &self.libraries.lower
+        &self.ctrl
     }
 
     /// The file name it was opened under.
@@ -68,13 +67,9 @@ impl Library {
     }
 }
 
-/// A library and the one below it. Fields are dropped in the order of declaration, so the upper one
-/// is closed first.
-#[derive(Debug)]
-struct Stack<Upper, Lower> {
-    #[allow(dead_code, reason = "held open for the pointers taken from it")]
-    upper: Upper,
-    lower: Lower,
+/// In the folder of `ctrl`; where that is a name only, the dynamic loader looks for both.
+fn beside(ctrl: &Path, release: Release) -> PathBuf {
+    ctrl.with_file_name(format!("libxenguest.so.{release}"))
 }
 
 /// libxenguest could not be loaded.
@@ -85,7 +80,11 @@ pub enum LoadError {
     #[error(transparent)]
     Ctrl(#[from] xenctrl_sys::LoadError),
     /// The layout of this release's images was never measured.
-    #[error("libxenguest of Xen {release} is not known here (known: 4.15 to 4.22)")]
+    #[error(
+        "libxenguest of Xen {release} is not known here (known: {} to {})",
+        ImageLayout::OLDEST,
+        ImageLayout::NEWEST
+    )]
     UnknownRelease {
         /// The release asked for.
         release: Release,
@@ -104,23 +103,14 @@ pub enum LoadError {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
     use super::*;
 
-    struct Named<'a>(&'static str, &'a RefCell<Vec<&'static str>>);
-
-    impl Drop for Named<'_> {
-        fn drop(&mut self) {
-            self.1.borrow_mut().push(self.0);
-        }
-    }
-
     #[test]
-    fn libxenguest_is_closed_before_libxenctrl() {
-        let closed = RefCell::new(Vec::new());
-        drop(Stack { lower: Named("libxenctrl", &closed), upper: Named("libxenguest", &closed) });
-        assert_eq!(*closed.borrow(), ["libxenguest", "libxenctrl"]);
+    fn libxenguest_is_looked_for_where_libxenctrl_was_found() {
+        let release = Release::new(4, 17);
+        let of = |ctrl| beside(Path::new(ctrl), release).display().to_string();
+        assert_eq!(of("/opt/xen/libxenctrl.so.4.17"), "/opt/xen/libxenguest.so.4.17");
+        assert_eq!(of("libxenctrl.so.4.17"), "libxenguest.so.4.17");
     }
 
     #[test]

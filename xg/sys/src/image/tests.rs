@@ -1,8 +1,13 @@
 use super::*;
 
-/// Field, offset and size as measured: DWARF of `struct xc_dom_image` compiled from `xenguest.h` of
-/// 4.15.7, 4.16.7, 4.17.7, 4.18.6, 4.19.6, 4.20.4, 4.21.2 and 4.22.0, where they are the same.
-const MEASURED: [(ImageField, usize, usize); 25] = [
+/// Field, offset and size, copied once more from what was measured: DWARF of `struct xc_dom_image`
+/// compiled from `xenguest.h` of 4.15.7, 4.16.7, 4.17.7, 4.18.6, 4.19.6, 4.20.4, 4.21.2 and 4.22.0,
+/// where they are the same. It guards the table against slips of the pen; whether a library agrees,
+/// [`ImageLayout::mismatch`] finds out at run time.
+const MEASURED: [(ImageField, usize, usize); 28] = [
+    (ImageField::MaxKernelSize, 152, 8),
+    (ImageField::MaxModuleSize, 160, 8),
+    (ImageField::MaxDevicetreeSize, 168, 8),
     (ImageField::ConsolePfn, 384, 8),
     (ImageField::XenstorePfn, 392, 8),
     (ImageField::PvP2m, 480, 8),
@@ -31,7 +36,7 @@ const MEASURED: [(ImageField, usize, usize); 25] = [
 ];
 
 #[test]
-fn every_slot_stands_where_the_c_compiler_put_it() {
+fn the_table_and_its_copy_agree() {
     let layout = ImageLayout::of(Release::new(4, 17)).unwrap();
     let slots = MEASURED.map(|(field, _, _)| {
         let slot = layout.slot(field);
@@ -53,6 +58,45 @@ fn only_measured_releases_have_a_layout() {
         (0..40).filter(|minor| ImageLayout::of(Release::new(4, *minor)).is_some()).collect();
     assert_eq!(known, [15, 16, 17, 18, 19, 20, 21, 22]);
     assert!(ImageLayout::of(Release::new(5, 17)).is_none());
+}
+
+/// A new image as `xc_dom_allocate` leaves it, made by the table under test.
+fn fresh() -> Vec<u64> {
+    let layout = ImageLayout::of(Release::new(4, 17)).unwrap();
+    let mut memory = vec![0; 1952 / 8];
+    let image = memory.as_mut_ptr().cast::<xc_dom_image>();
+    for (field, value) in [
+        (ImageField::MaxKernelSize, 1 << 30),
+        (ImageField::MaxModuleSize, 1 << 30),
+        (ImageField::MaxDevicetreeSize, 1 << 30),
+        (ImageField::Flags, 16),
+    ] {
+        // SAFETY: an image is needed: the memory above has its size, and nothing else uses it.
+        assert!(unsafe { layout.write(image, field, value) });
+    }
+    memory
+}
+
+/// What the check says of memory in which word `word` is `value`.
+fn mismatch(word: usize, value: u64) -> Option<(ImageField, u64)> {
+    let mut memory = fresh();
+    memory[word] = value;
+    let layout = ImageLayout::of(Release::new(4, 17)).unwrap();
+    // SAFETY: an image is needed: the memory above has its size.
+    unsafe { layout.mismatch(memory.as_ptr().cast()) }
+}
+
+#[test]
+fn a_new_image_is_known_by_what_the_library_left_in_it() {
+    assert_eq!(mismatch(70, 16), None); // flags, as they are
+    assert_eq!(mismatch(70, 0), Some((ImageField::Flags, 0)));
+    assert_eq!(mismatch(19, 0), Some((ImageField::MaxKernelSize, 0)));
+    assert_eq!(mismatch(243, 7), Some((ImageField::MaxVcpus, 7)));
+}
+
+#[test]
+fn every_field_is_looked_at() {
+    assert_eq!(ImageField::ALL, MEASURED.map(|(field, _, _)| field));
 }
 
 /// Memory of an image's size, aligned as an image is.

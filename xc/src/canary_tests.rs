@@ -47,13 +47,3 @@ fn physinfo_read_with_the_newer_layout_is_refused() {
     };
     assert!(refusal(&Fake { host, ..Fake::default() }).contains("impossible processors or memory"));
 }
-
-#[test]
-fn a_newer_release_needs_the_opt_in_and_an_older_one_has_none() {
-    let newer = Release::new(4, 99);
-    let older = Release::new(4, 14);
-    let opted = OpenOptions::new().allow_unknown_release(true);
-    assert!(OpenOptions::new().profile_for(newer).is_err());
-    assert_eq!(opted.profile_for(newer).unwrap(), Profile::newest());
-    assert!(opted.profile_for(older).is_err());
-}
