@@ -1,14 +1,14 @@
-//! Creating a domain: a plan of steps, each with its undo.
+//! Creating a domain: a plan of steps, and the undo of what they made.
 //!
 //! ```text
-//! before anything exists      config ─ images ─ name claim ─ name free? ─ memory free?
-//! plan, in this order         domain ─ shape ─ channels ─ skeleton ─ build ─ publish ─ introduce ─ run
-//! on a failure                the same steps backwards, from the one that failed
+//! before anything exists   config ─ images ─ name claim ─ name and UUID free? ─ memory free?
+//! plan, in this order      domain ─ shape ─ channels ─ skeleton ─ build ─ publish ─ introduce ─ run
+//! on a failure             the domain goes, then its nodes, the last ones first
 //! ```
 //!
-//! A step's undo is also run when the step itself failed, because a call that failed may still have
-//! done its work: a reply that was lost, a daemon that died after the commit. So every undo can be
-//! repeated and takes "not there" for success.
+//! What a step may have made is noted before it is sure, because a call that failed may still have
+//! done its work: a reply that was lost, a daemon that died after the commit. So an undo takes "not
+//! there" for success.
 
 mod images;
 mod skeleton;
@@ -18,9 +18,9 @@ use xc::{Capabilities, PhysInfo};
 use xen_types::{DomId, PageCount};
 
 use self::images::Images;
-use self::steps::{Creation, PLAN, Step};
+use self::steps::{Creation, PLAN};
 use crate::config::DomainConfig;
-use crate::error::{Cause, Error, Leftover, Problem, Result, Subject};
+use crate::error::{Cause, Error, Problem, Result, Subject};
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::memory::{Footprint, footprint};
@@ -60,24 +60,18 @@ impl Host {
 
         let mut creation = Creation::new(host, config, images, memory, claim);
         let plan = if options.paused { &PLAN[..PLAN.len() - 1] } else { &PLAN };
-        for (index, step) in plan.iter().enumerate() {
+        for step in plan {
             tracing::debug!(?step, name = config.name, "create");
-            let (taken, to_undo) = match limits.check_time() {
-                Ok(()) => (creation.take(*step), &plan[..=index]),
-                Err(problem) => (Err(problem.into()), &plan[..index]),
-            };
+            let taken =
+                limits.check_time().map_err(Cause::from).and_then(|()| creation.take(*step));
             if let Err(cause) = taken {
-                return Err(fail(cause).with_leftovers(self.undo(&creation, to_undo)));
+                // In a time of its own: that of the creation may be over.
+                let limits = removal_limits();
+                let leftovers = creation.undo(&self.within(&limits), &limits);
+                return Err(fail(cause).with_leftovers(leftovers));
             }
         }
         Ok(creation.dom())
-    }
-
-    /// Undoes steps, the last first, in a time of its own: that of the creation may be over.
-    fn undo(&self, creation: &Creation<'_>, steps: &[Step]) -> Vec<Leftover> {
-        let limits = removal_limits();
-        let host = self.within(&limits);
-        steps.iter().rev().flat_map(|step| creation.undo(*step, &host, &limits)).collect()
     }
 
     /// The name and the UUID must be nobody's. The caller holds the name claim.

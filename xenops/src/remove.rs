@@ -33,11 +33,11 @@ impl Host {
     ) -> Result<Vec<Leftover>, Cause> {
         let consoles = self.consoles(dom);
         self.end(dom)?;
-        // A dying domain keeps its number, so that these nodes are still its own.
+        // While a domain is there the console daemon may still write below its home.
+        let mut left: Vec<Leftover> = self.await_end(dom, uuid, limits).into_iter().collect();
         let [home, vm, record] = skeleton_of(dom, uuid);
-        let mut left = self.remove_nodes([home, vm, consoles, record]);
+        left.extend(self.remove_nodes([home, vm, consoles, record]));
         left.extend(remove_files(FilePath::new(LIBXL_FILES), dom, uuid));
-        left.extend(self.await_end(dom, uuid, limits));
         Ok(left)
     }
 
@@ -49,7 +49,8 @@ impl Host {
         }
     }
 
-    /// Waits until a destroyed domain has gone.
+    /// Waits until a destroyed domain has gone, for a part of the time that a removal has: one that
+    /// never goes must not keep its nodes from being removed.
     pub(crate) fn await_end(
         &self,
         dom: DomId,
@@ -57,7 +58,8 @@ impl Host {
         limits: &Limits,
     ) -> Option<Leftover> {
         let mut last = String::from("nothing");
-        let gone = limits.poll(|| {
+        let share = limits.deadline.min(Deadline::after(END_TIME));
+        let gone = Limits { deadline: share, ..limits.clone() }.poll(|| {
             let Some(info) = self.info(dom)?.filter(|info| info.uuid == uuid) else {
                 return Ok(Some(()));
             };
@@ -167,6 +169,9 @@ fn is_kept(path: &Path) -> bool {
 
 /// How long a removal may take once it has begun.
 const REMOVAL_TIME: Duration = Duration::from_secs(10);
+
+/// How much of it may go by until the domain has gone.
+const END_TIME: Duration = Duration::from_secs(5);
 
 /// `XEN_LIB_DIR` of Xen's build.
 const LIBXL_FILES: &str = "/var/lib/xen";

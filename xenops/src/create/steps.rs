@@ -1,12 +1,13 @@
-//! The steps of a creation, and how each is undone.
+//! The steps of a creation, and how what they made is taken away again.
 
 use std::ffi::CString;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use devices::paths::{self, DomainPaths};
 use devices::{Console, Tree};
 use uuid::Uuid;
 use xc::{CreateConfig, HvmParam};
-use xen_types::{DomId, DomainUuid, Gfn, Port};
+use xen_types::{DomId, DomainUuid, Gfn, PageCount, Port};
 use xg::{BuildConfig, Built, CpuPolicy};
 use xs::{Client, Path, Store};
 
@@ -67,6 +68,8 @@ pub(super) struct Creation<'a> {
     store: End,
     console: End,
     built: Option<Built>,
+    /// What it has in the store, or may have.
+    nodes: Vec<Path>,
 }
 
 /// One of the two daemons that a guest talks to from its first moment.
@@ -98,6 +101,7 @@ impl<'a> Creation<'a> {
             store: unknown,
             console: unknown,
             built: None,
+            nodes: Vec::new(),
         }
     }
 
@@ -119,23 +123,27 @@ impl<'a> Creation<'a> {
         }
     }
 
-    /// Undoes a step that was taken, or may have been in part. Steps not named here leave nothing
-    /// outside the domain: its limits, ports and memory go with it, and xenstored drops the
-    /// connection of a domain that has gone. `host` has the deadline of the undo.
-    pub(super) fn undo(&self, step: Step, host: &Host, limits: &Limits) -> Vec<Leftover> {
-        let Some(dom) = self.dom else { return Vec::new() };
-        match step {
-            Step::Domain => match host.end(dom) {
-                Ok(()) => host.await_end(dom, self.uuid, limits).into_iter().collect(),
-                Err(why) => vec![Leftover { what: Remnant::Domain(dom), why }],
-            },
-            Step::Skeleton => host.remove_nodes(skeleton_of(dom, self.uuid)),
-            Step::Publish => {
-                let consoles = DomainPaths(dom).backends(self.console.daemon, Console::KIND);
-                host.remove_nodes([consoles])
+    /// Takes away what was made, the domain first: once it has gone, neither the guest nor the console
+    /// daemon writes to the store any more. Its limits, ports and memory go with it, and xenstored
+    /// drops the connection of a domain that has gone. `host` has the deadline of the undo.
+    pub(super) fn undo(self, host: &Host, limits: &Limits) -> Vec<Leftover> {
+        let mut left = Vec::new();
+        if let Some(dom) = self.dom.or_else(|| self.unheard_of(host)) {
+            match host.end(dom) {
+                Ok(()) => left.extend(host.await_end(dom, self.uuid, limits)),
+                Err(why) => left.push(Leftover { what: Remnant::Domain(dom), why }),
             }
-            _ => Vec::new(),
         }
+        left.extend(host.remove_nodes(self.nodes.into_iter().rev()));
+        left
+    }
+
+    /// The domain that was made although its creation is said to have failed. Nobody had its UUID
+    /// before, and it is still empty.
+    fn unheard_of(&self, host: &Host) -> Option<DomId> {
+        let domains = host.xc.domains().ok()?;
+        let made = domains.iter().find(|domain| domain.uuid == self.uuid)?;
+        (made.current_pages == PageCount(0)).then_some(made.id)
     }
 
     fn make_domain(&mut self) -> Result<(), Cause> {
@@ -215,8 +223,10 @@ impl<'a> Creation<'a> {
             port: self.console.port,
         };
         let mut tree = skeleton::published(self.dom(), self.config, store);
+        tree.value(paths::vm(self.uuid).join("start_time"), seconds_since_1970());
         tree.append(console.tree());
-        self.replace(&[console.backend()], &tree)
+        let backends = DomainPaths(console.dom).backends(console.backend, Console::KIND);
+        self.replace(&[backends], &tree)
     }
 
     fn introduce(&mut self) -> Result<(), Cause> {
@@ -229,14 +239,22 @@ impl<'a> Creation<'a> {
         self.built.expect("the build step stands before every step that asks")
     }
 
-    /// Writes a tree in one transaction, after removing what stands in its way.
-    fn replace(&self, in_the_way: &[Path], tree: &Tree) -> Result<(), Cause> {
-        Ok(self.host.store.transaction(|tx| {
-            for path in in_the_way {
+    /// Replaces what stands at `own` by a tree, in one transaction.
+    fn replace(&mut self, own: &[Path], tree: &Tree) -> Result<(), Cause> {
+        let mut may_be_there = false;
+        let replaced = self.host.store.transaction(|tx| {
+            for path in own {
                 tx.rm_if_exists(path)?;
             }
-            tree.write_to(tx)
-        })?)
+            tree.write_to(tx)?;
+            // From here on only the commit is left, which counts even if its answer is lost.
+            may_be_there = true;
+            Ok(())
+        });
+        if may_be_there {
+            self.nodes.extend_from_slice(own);
+        }
+        Ok(replaced?)
     }
 }
 
@@ -247,6 +265,13 @@ fn domain_in(store: &Client, at: &Path) -> Result<DomId, Cause> {
     value
         .parse()
         .map_err(|_| Problem::Malformed { path: at.to_string(), value: value.into_owned() }.into())
+}
+
+/// The time of day as libxl writes it (`libxl_vm_get_start_time`), for `xl uptime`.
+fn seconds_since_1970() -> String {
+    // A clock before 1970 says nothing that anybody could use.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{}.{:02}", now.as_secs(), now.subsec_millis() / 10)
 }
 
 /// `HVMPTM_no_delay_for_missed_ticks` (`xen/include/public/hvm/params.h`), libxl's default.
