@@ -67,9 +67,12 @@ pub(crate) fn tests() -> Result<Vec<TestProgram>> {
 
 /// Runs cargo and returns kind, name and path of each executable that it names.
 fn cargo(args: &[&str]) -> Result<Vec<(String, String, PathBuf)>> {
+    // The first build takes a while, and cargo's own lines show it going on.
+    let built_before = target()?.join("debug/lab-agent").exists();
     let output = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
         .args(args)
-        .args(["--quiet", "--message-format=json-render-diagnostics"])
+        .args(built_before.then_some("--quiet"))
+        .arg("--message-format=json-render-diagnostics")
         .current_dir(workspace::root())
         // What the caller builds for is this machine; dom0 has another processor, and only glibc.
         .env_remove("RUSTFLAGS")
