@@ -102,16 +102,39 @@ impl Drop for Guest {
     }
 }
 
-/// The console of `name` as xenconsoled logged it, once it contains `text`.
-fn console(name: &str, text: &str) -> String {
+/// A Linux guest that has said hello, and its console as xenconsoled logged it until then.
+///
+/// QEMU's emulated SVM lets a PVH guest triple-fault now and then, in the loop of port reads with
+/// which Linux measures its clock at the very start (seen on Xen 4.17, once in some fifty boots). Xen
+/// reports that as a reboot before the first line; only that is tried again, and told.
+fn booted(name: &str, number: u8, kind: GuestKind, vcpus: u32) -> (Guest, String) {
+    for _ in 0..3 {
+        let guest = Guest::linux(number, kind, vcpus);
+        let built = guest.build().unwrap();
+        let name = guest.introduce(name, &built);
+        guest.xc.unpause(guest.id).unwrap();
+        if let Some(log) = hello(&guest, &name) {
+            return (guest, log);
+        }
+        eprintln!("{name}: a triple fault in early boot, tried again");
+    }
+    panic!("three triple faults in a row are not the emulator's");
+}
+
+/// The console log of a guest once it has said hello; `None` if it ended by itself without a word.
+fn hello(guest: &Guest, name: &str) -> Option<String> {
     let path = format!("/var/log/xen/console/guest-{name}.log");
     let deadline = Deadline::after(Duration::from_secs(60));
     loop {
         let log = fs::read_to_string(&path).unwrap_or_default();
-        if log.contains(text) {
-            return log;
+        if log.contains("HELLO") {
+            return Some(log);
         }
-        assert!(!deadline.passed(Instant::now()), "no {text:?} within 60 s in {path}:\n{log}");
+        let shutdown = guest.xc.info(guest.id).unwrap().shutdown;
+        if shutdown == Some(ShutdownReason::Reboot) && log.is_empty() {
+            return None;
+        }
+        assert!(!deadline.passed(Instant::now()), "no hello within 60 s in {path}:\n{log}");
         thread::sleep(Duration::from_millis(50));
     }
 }
@@ -127,11 +150,7 @@ fn causes(error: &xg::Error) -> String {
 }
 
 fn boots_and_says_hello(name: &str, number: u8, kind: GuestKind, vcpus: u32) -> String {
-    let guest = Guest::linux(number, kind, vcpus);
-    let built = guest.build().unwrap();
-    let name = guest.introduce(name, &built);
-    guest.xc.unpause(guest.id).unwrap();
-    let log = console(&name, "HELLO");
+    let (guest, log) = booted(name, number, kind, vcpus);
     assert!(!guest.xc.info(guest.id).unwrap().is_crashed());
     log
 }
@@ -167,11 +186,7 @@ fn a_pv_linux_brings_up_all_its_cpus() {
 }
 
 fn powers_off_when_asked(name: &str, number: u8, kind: GuestKind) {
-    let guest = Guest::linux(number, kind, 1);
-    let built = guest.build().unwrap();
-    let name = guest.introduce(name, &built);
-    guest.xc.unpause(guest.id).unwrap();
-    console(&name, "HELLO");
+    let (guest, _) = booted(name, number, kind, 1);
     let client = Client::open().unwrap();
     let node = |below| guest.home().try_join(below).unwrap();
     let minute = || Deadline::after(Duration::from_secs(60));

@@ -21,11 +21,28 @@ fn a_linux_pv_guest_runs_and_leaves_nothing() {
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn a_linux_pvh_guest_runs_and_leaves_nothing() {
     let before = Leavings::now();
-    let guest = Guest { name: "hello-pvh".into(), id: create("/guests/hello-pvh.toml") };
-    guest.says("HELLO-READY");
+    let _guest = booted_pvh();
     assert!(ok("xl", &["list", "hello-pvh"]).contains("hello-pvh"));
     ok("xenops", &["destroy", "hello-pvh"]);
     before.assert_unchanged();
+}
+
+/// The Linux PVH guest, booted. A triple fault in its early boot, which the emulated processor makes
+/// now and then (`booted` in build.rs has the details), is tried again, and nothing else.
+fn booted_pvh() -> Guest {
+    for _ in 0..3 {
+        let guest = Guest { name: "hello-pvh".into(), id: create("/guests/hello-pvh.toml") };
+        let said = ["console", "hello-pvh", "--until", "HELLO-READY", "--timeout", "45"];
+        let ran = xenops(&said);
+        if ran.status == Some(0) {
+            return guest;
+        }
+        let state = ok("xenops", &["list", "hello-pvh"]);
+        assert!(state.contains(" reboot ") && ran.out.is_empty(), "{ran:?} {state}");
+        eprintln!("hello-pvh: a triple fault in early boot, tried again");
+        ok("xenops", &["destroy", "hello-pvh"]);
+    }
+    panic!("three triple faults in a row are not the emulator's");
 }
 
 fn create(file: &str) -> String {
