@@ -6,7 +6,7 @@ use std::time::Duration;
 use devices::paths::DomainPaths;
 use xc::{DomainFlags, DomainInfo};
 use xen_types::{DomId, DomainUuid, KiB, ShutdownReason};
-use xs::Store;
+use xs::View;
 
 use crate::error::{Cause, Error, Problem, Result, Subject};
 use crate::host::Host;

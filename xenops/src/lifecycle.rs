@@ -7,7 +7,7 @@ use std::time::Instant;
 use devices::Console;
 use devices::paths::DomainPaths;
 use xen_types::{DomId, DomainUuid, ShutdownReason};
-use xs::{Name, Path, Store};
+use xs::{Name, Path, Store, View};
 
 use crate::domain::State;
 use crate::error::{Cause, Error, Problem, Result};

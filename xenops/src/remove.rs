@@ -13,7 +13,7 @@ use std::time::Duration;
 use devices::Console;
 use devices::paths::{self, DomainPaths};
 use xen_types::{Deadline, DomId, DomainUuid};
-use xs::{Path, Store};
+use xs::{Path, Store, View};
 
 use crate::error::{Cause, Leftover, Problem, Remnant};
 use crate::host::Host;

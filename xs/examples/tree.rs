@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use xs::{Client, Deadline, Path, Store};
+use xs::{Client, Deadline, Path, View};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let top = std::env::args().nth(1).unwrap_or_else(|| "/".into());
@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     print(&client, &Path::new(top)?)
 }
 
-fn print(store: &impl Store, node: &Path) -> Result<(), Box<dyn Error>> {
+fn print(store: &impl View, node: &Path) -> Result<(), Box<dyn Error>> {
     // A node may go between two requests: then there is nothing to print.
     if let Some(value) = store.read_opt(node)? {
         println!("{node} = \"{}\"  ({})", value.escape_ascii(), store.perms(node)?);

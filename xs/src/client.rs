@@ -6,10 +6,10 @@
 //!                                            proto::Mux (ids, replies, events)
 //! ```
 
-mod condition;
 mod connection;
 mod domains;
-mod socket;
+mod look;
+mod sleeper;
 mod store;
 mod transaction;
 mod wait;
@@ -22,15 +22,17 @@ use std::time::{Duration, Instant};
 
 use xen_types::Deadline;
 
-pub use condition::{Condition, Met, all_of, any_of, appears, becomes, holds, vanishes};
-pub use store::Store;
+pub use look::Look;
+pub use store::{Store, View};
 pub use transaction::Transaction;
 pub use watch::Watch;
 
+use crate::ask::Outcome;
 use crate::error::{Cause, Error, Result, Subject};
-use crate::proto::{Reply, Request, TxId};
+use crate::proto::{Request, TxId};
+use crate::transport::{Socket, Transport};
 use connection::Connection;
-use socket::Socket;
+use store::sealed::{Answered, Put};
 
 /// A connection to xenstored, shared by its clones.
 ///
@@ -111,9 +113,9 @@ impl Client {
         Ok(Self::over(Socket::new(stream.into())))
     }
 
-    fn over(socket: Socket) -> Self {
+    fn over(transport: impl Transport + 'static) -> Self {
         Self {
-            connection: Arc::new(Connection::new(socket)),
+            connection: Arc::new(Connection::new(transport)),
             request_timeout: REQUEST_TIMEOUT,
             deadline: None,
         }
@@ -145,9 +147,31 @@ impl Client {
             _ => Ok(deadline),
         }
     }
+}
 
-    fn call(&self, request: &Request<'_>, tx: TxId) -> std::result::Result<Reply, Cause> {
+impl Client {
+    fn call(&self, request: &Request<'_>, tx: TxId) -> Outcome {
         self.connection.call(request, tx, self.request_deadline()?)
+    }
+
+    fn flight(&self, requests: &[Request<'_>], tx: TxId) -> Vec<Answered> {
+        match self.request_deadline() {
+            Ok(deadline) => {
+                let outcomes = self.connection.flight(requests, tx, deadline);
+                outcomes.into_iter().map(Answered).collect()
+            }
+            Err(_) => requests.iter().map(|_| Cause::NotSent.into()).collect(),
+        }
+    }
+}
+
+impl Put for Client {
+    fn call(&self, request: &Request<'_>) -> Answered {
+        Answered(self.call(request, TxId::NONE))
+    }
+
+    fn flight(&self, requests: &[Request<'_>]) -> Vec<Answered> {
+        self.flight(requests, TxId::NONE)
     }
 }
 

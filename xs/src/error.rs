@@ -39,8 +39,6 @@ pub(crate) enum Cause {
     #[error(transparent)]
     Malformed(#[from] Malformed),
     #[error(transparent)]
-    Oversized(Oversized),
-    #[error(transparent)]
     Request(#[from] InvalidRequest),
     #[error(transparent)]
     Path(#[from] InvalidPath),
@@ -63,6 +61,8 @@ pub(crate) enum Cause {
     Silent { last_seen: String },
     #[error("lost {attempts} races against other changes")]
     Conflicts { attempts: u32 },
+    #[error("nothing was read, so no change would tell")]
+    NothingRead,
 }
 
 /// How a connection ended.
@@ -115,7 +115,8 @@ impl Cause {
         match self {
             Self::Code(code) => code_kind(code),
             Self::Malformed(_) => Kind::Other,
-            Self::Request(_) | Self::Path(_) | Self::NotText | Self::Oversized(_) => Kind::Invalid,
+            Self::Request(InvalidRequest::WatchesInUse) => Kind::Busy,
+            Self::Request(_) | Self::Path(_) | Self::NotText | Self::NothingRead => Kind::Invalid,
             Self::Connect(error) if error.kind() == io::ErrorKind::PermissionDenied => Kind::Denied,
             Self::Connect(error) if error.kind() == io::ErrorKind::TimedOut => Kind::TimedOut,
             // Not `Gone`: that speaks of what an operation is about, and a dead daemon says
@@ -152,7 +153,6 @@ impl From<Refusal> for Cause {
         match refusal {
             Refusal::Code(code) => code.into(),
             Refusal::Malformed(malformed) => malformed.into(),
-            Refusal::Oversized(oversized) => Self::Oversized(oversized),
         }
     }
 }

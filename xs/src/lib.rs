@@ -51,21 +51,30 @@
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "client")]
+pub mod ask;
+#[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]
+mod condition;
+#[cfg(feature = "client")]
 mod error;
+#[cfg(feature = "client")]
+mod flow;
+#[cfg(feature = "client")]
+mod hub;
 mod path;
 mod perms;
 pub mod proto;
+#[cfg(feature = "client")]
+mod transport;
 
 #[cfg(feature = "client")]
-pub use client::{
-    Client, Condition, Met, Store, Transaction, Watch, all_of, any_of, appears, becomes, holds,
-    vanishes,
-};
+pub use client::{Client, Look, Store, Transaction, View, Watch};
+#[cfg(feature = "client")]
+pub use condition::{Condition, Met, all_of, any_of, appears, becomes, holds, vanishes};
 #[cfg(feature = "client")]
 pub use error::{Error, Result};
 pub use path::{InvalidPath, Name, Path, PathKind, Segment};
 pub use perms::{Access, Grantee, InvalidPerms, Perms};
-pub use proto::{ErrorCode, Event};
+pub use proto::{ErrorCode, Event, Features};
 pub use xen_types::{Deadline, Kind};

@@ -13,6 +13,7 @@
 
 mod code;
 mod decoder;
+mod features;
 mod inbox;
 mod mux;
 mod op;
@@ -21,10 +22,11 @@ mod request;
 
 pub use code::ErrorCode;
 pub use decoder::{Decoder, Header, Oversized, Packet};
+pub use features::Features;
 pub use inbox::Event;
 pub use mux::{Arrival, InboxId, Mux, RequestId};
 pub use op::Op;
-pub use reply::{Answer, Malformed, Refusal, Reply};
+pub use reply::{Answer, Malformed, Part, Refusal, Reply};
 pub use request::{InvalidRequest, Request, Token, TxId};
 
 /// The longest payload of a packet (`XENSTORE_PAYLOAD_MAX`); more ends the connection.

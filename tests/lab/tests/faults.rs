@@ -16,7 +16,7 @@ use xc::Xc;
 use xen_types::{Deadline, DomId, MiB};
 use xenops::{CreateOptions, DomainConfig, Error, GuestKind, Host, Leftover, Limits, Remnant};
 use xg::Xg;
-use xs::{Client, Path, Store};
+use xs::{Client, Path, Store, View};
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use xen_types::DomId;
 use xs::{
-    Access, Client, Deadline, ErrorCode, Kind, Path, Perms, Store, Watch, all_of, any_of, appears,
+    Access, Client, Deadline, ErrorCode, Kind, Path, Perms, Store, View, Watch, all_of, any_of, appears,
     becomes, vanishes,
 };
 

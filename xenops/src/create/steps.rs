@@ -9,7 +9,7 @@ use uuid::Uuid;
 use xc::{CreateConfig, HvmParam};
 use xen_types::{DomId, DomainUuid, Gfn, PageCount, Port};
 use xg::{BuildConfig, Built, CpuPolicy};
-use xs::{Client, Path, Store};
+use xs::{Client, Path, Store, View};
 
 use super::images::{Images, hypervisor_kind};
 use super::skeleton;

@@ -1,70 +1,79 @@
-//! Many threads, one socket, and nobody else to read it.
+//! Many threads, one stream, and nobody else to read it.
 //!
 //! Whoever waits and finds nobody reading becomes the reader: it receives, hands the others what is
 //! theirs, and when it has its own it wakes one of those who still wait to read on.
 //!
 //! ```text
-//!   call ─▶ send ─▶ wait ─┬─ my answer is there ─────────────▶ return, wake a successor
-//!                         ├─ nobody reads ─▶ receive, sort ──▶ look again
-//!                         └─ somebody reads ─▶ sleep ────────▶ look again
+//!   call ─▶ queue ─▶ wait ─┬─ my answer is there ─────────────▶ return, wake a successor
+//!                          ├─ nobody reads ─▶ receive, sort ──▶ look again
+//!                          └─ somebody reads ─▶ sleep ────────▶ look again
 //! ```
+//!
+//! What is queued is sent at once, except while others who were woken for their answers have yet to
+//! get up: they are likely to ask again, and the last of them sends for all in one system call.
 //!
 //! The lock is never held over a system call that can block: sending takes what fits at once.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use rustix::io::Errno;
 use xen_types::Deadline;
 
-use super::socket::Socket;
+use super::sleeper::Sleeper;
+use crate::ask::Outcome;
 use crate::error::{Cause, Lost};
+use crate::hub::{Awaited, Hub};
 use crate::path::Path;
 use crate::proto::{
-    Arrival, Event, Header, InboxId, InvalidRequest, Mux, Reply, Request, RequestId, TxId,
+    Answer, Event, Header, InboxId, InvalidRequest, Mux, Reply, Request, RequestId, TxId,
 };
+use crate::transport::{Sent, Transport};
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    socket: Socket,
+    transport: Box<dyn Transport>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    mux: Mux,
-    /// Somebody is receiving, or watching the socket for something to receive.
+    hub: Hub<Sleeper>,
+    /// Somebody is receiving, or watching the stream for something to receive.
     reading: bool,
     /// What the reader receives into.
     buffer: Vec<u8>,
-    /// Who sleeps until somebody else has received what they wait for.
-    sleepers: BTreeMap<Awaited, Arc<Condvar>>,
-    /// Who has to be woken once the lock is free.
-    to_wake: Vec<Arc<Condvar>>,
-    lost: Option<Lost>,
+    /// How many have been woken and have not got up yet.
+    rising: usize,
+    /// The last attempt to send left bytes behind.
+    stuck: bool,
+    /// Tells those apart who wait for room.
+    last_ticket: u64,
 }
 
-/// Ordered by who should read next: an old request is answered before a new one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Awaited {
-    Answer(RequestId),
-    Event(InboxId),
+/// Why a request was not even queued.
+#[derive(Debug, Clone, Copy)]
+enum NoRoom {
+    Lost(Lost),
+    Late,
 }
 
 type Guard<'a> = MutexGuard<'a, State>;
 
 impl Connection {
-    pub(super) fn new(socket: Socket) -> Self {
+    pub(super) fn new(transport: impl Transport + 'static) -> Self {
         let state = State {
-            mux: Mux::new(),
+            hub: Hub::new(),
             reading: false,
             buffer: vec![0; BUFFER],
-            sleepers: BTreeMap::new(),
-            to_wake: Vec::new(),
-            lost: None,
+            rising: 0,
+            stuck: false,
+            last_ticket: 0,
         };
-        Self { socket, state: Mutex::new(state) }
+        Self { transport: Box::new(transport), state: Mutex::new(state) }
+    }
+
+    pub(super) fn transport(&self) -> &dyn Transport {
+        &*self.transport
     }
 
     /// Sends a request and waits for its reply.
@@ -74,115 +83,230 @@ impl Connection {
         tx: TxId,
         deadline: Deadline,
     ) -> Result<Reply, Cause> {
-        self.round_trip(deadline, |mux| mux.send(request, tx))
+        let mut state = self.room(deadline)?;
+        match state.hub.mux.send(request, tx) {
+            Ok(id) => self.conclude(state, id, deadline),
+            Err(invalid) => {
+                self.release(state);
+                Err(invalid.into())
+            }
+        }
+    }
+
+    /// Sends all of these before it waits for any, and gives the outcome of each in their order.
+    pub(super) fn flight(
+        &self,
+        requests: &[Request<'_>],
+        tx: TxId,
+        deadline: Deadline,
+    ) -> Vec<Outcome> {
+        self.all(requests, deadline, |mux, request| mux.send(request, tx))
     }
 
     /// Sends a request that nobody waits for. Never blocks.
     pub(super) fn forget(&self, request: &Request<'_>, tx: TxId) -> Result<(), InvalidRequest> {
         let mut state = self.lock();
-        state.mux.send_and_forget(request, tx)?;
-        self.send(&mut state);
+        state.hub.mux.send_and_forget(request, tx)?;
         self.release(state);
         Ok(())
     }
 
     pub(super) fn open_inbox(&self) -> InboxId {
-        self.lock().mux.open_inbox()
+        self.lock().hub.mux.open_inbox()
     }
 
+    /// Starts watches whose events go to `inbox`; `depth` is how many levels below count.
     pub(super) fn watch(
         &self,
-        path: &Path,
+        paths: &[&Path],
+        depth: Option<u32>,
         inbox: InboxId,
         deadline: Deadline,
     ) -> Result<(), Cause> {
-        self.round_trip(deadline, |mux| mux.watch(path, inbox)).map(drop)
+        let outcomes = self.all(paths, deadline, |mux, path| mux.watch(path, depth, inbox));
+        outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))
+    }
+
+    /// Ends a watch. Never blocks.
+    pub(super) fn unwatch(&self, path: &Path, inbox: InboxId) {
+        let mut state = self.lock();
+        state.hub.mux.unwatch(path, inbox);
+        self.release(state);
     }
 
     /// Waits for the next event. One thread at a time may wait for an inbox.
     pub(super) fn next_event(&self, inbox: InboxId, deadline: Deadline) -> Result<Event, Cause> {
-        self.wait(self.lock(), Awaited::Event(inbox), deadline, |mux| mux.take_event(inbox))
+        let mut state = self.lock();
+        self.flush(&mut state);
+        self.wait(state, Awaited::Event(inbox), deadline, |mux| mux.take_event(inbox))
     }
 
     /// Takes the next event if it has been received already.
     pub(super) fn take_event(&self, inbox: InboxId) -> Option<Event> {
-        self.lock().mux.take_event(inbox)
+        self.lock().hub.mux.take_event(inbox)
+    }
+
+    /// Takes the next event, receiving what is there, without waiting. If there is none, `quiet` is
+    /// run before any other can arrive.
+    pub(super) fn poll_event(
+        &self,
+        inbox: InboxId,
+        quiet: impl FnOnce(),
+    ) -> Result<Option<Event>, Cause> {
+        let mut state = self.lock();
+        while !state.hub.mux.has_event(inbox) && !state.reading && state.hub.lost().is_none() {
+            let mut buffer = std::mem::take(&mut state.buffer);
+            let received = self.transport.receive(&mut buffer);
+            let nothing = matches!(received, Ok(None));
+            self.take_in(&mut state, received, buffer);
+            if nothing {
+                break;
+            }
+        }
+        let event = state.hub.mux.take_event(inbox);
+        if event.is_none() {
+            quiet();
+        }
+        let lost = state.hub.lost();
+        self.release(state);
+        match (event, lost) {
+            (None, Some(lost)) => Err(lost.into()),
+            (event, _) => Ok(event),
+        }
+    }
+
+    /// Has `listener` told of every event of an inbox from now on, and at once if there is one.
+    pub(super) fn listen(&self, inbox: InboxId, listener: Sleeper) {
+        let mut state = self.lock();
+        if state.hub.mux.has_event(inbox) || state.hub.lost().is_some() {
+            listener.wake();
+        }
+        state.hub.listen(inbox, listener);
     }
 
     /// Ends the watches of an inbox. Never blocks.
     pub(super) fn close_inbox(&self, inbox: InboxId) {
         let mut state = self.lock();
-        state.mux.close_inbox(inbox);
-        self.send(&mut state);
+        state.hub.close_inbox(inbox);
         self.release(state);
     }
 
-    fn round_trip(
+    fn all<T>(
         &self,
+        questions: &[T],
         deadline: Deadline,
-        queue: impl FnOnce(&mut Mux) -> Result<RequestId, InvalidRequest>,
-    ) -> Result<Reply, Cause> {
-        // Only once all earlier bytes are gone: what a stopped daemon keeps us from sending is
-        // at most one request, and does not grow with each that times out.
-        let room = self.send_all(self.lock(), deadline).map_err(|cause| match cause {
-            Cause::TimedOut => Cause::NotSent,
-            other => other,
-        });
-        let mut state = room?;
-        let id = match queue(&mut state.mux) {
-            Ok(id) => id,
-            Err(invalid) => {
-                self.release(state);
-                return Err(invalid.into());
+        mut queue: impl FnMut(&mut Mux, &T) -> Result<RequestId, InvalidRequest>,
+    ) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(questions.len());
+        for questions in questions.chunks(MOST_IN_FLIGHT) {
+            let mut state = match self.room(deadline) {
+                Ok(state) => state,
+                Err(why) => {
+                    outcomes.extend(questions.iter().map(|_| Err(why.into())));
+                    continue;
+                }
+            };
+            let ids: Vec<_> =
+                questions.iter().map(|question| queue(&mut state.hub.mux, question)).collect();
+            // They are mostly answered in order: once the last is there, so are the others.
+            let last = ids.iter().rev().find_map(|id| id.as_ref().ok());
+            match last {
+                Some(last) => self.await_answer(state, *last, deadline),
+                None => self.release(state),
             }
-        };
-        let answer = self.send_all(state, deadline).and_then(|state| {
-            self.wait(state, Awaited::Answer(id), deadline, |mux| mux.take_answer(id))
-        });
+            outcomes.extend(self.take_answers(&ids).into_iter().zip(ids).map(
+                |(answer, id)| match (answer, id) {
+                    (Some(answer), _) => Ok(answer?),
+                    (None, Ok(id)) => self.conclude(self.lock(), id, deadline),
+                    (None, Err(invalid)) => Err(invalid.into()),
+                },
+            ));
+        }
+        outcomes
+    }
+
+    /// The answers that are there.
+    fn take_answers(&self, ids: &[Result<RequestId, InvalidRequest>]) -> Vec<Option<Answer>> {
+        let mut state = self.lock();
+        let mut take = |id: &RequestId| state.hub.mux.take_answer(*id);
+        ids.iter().map(|id| id.as_ref().ok().and_then(&mut take)).collect()
+    }
+
+    /// Takes the answer to a request that is queued, waiting for it if it must.
+    fn conclude(
+        &self,
+        mut state: Guard<'_>,
+        id: RequestId,
+        deadline: Deadline,
+    ) -> Result<Reply, Cause> {
+        self.flush(&mut state);
+        let answer = self.wait(state, Awaited::Answer(id), deadline, |mux| mux.take_answer(id));
         match answer {
             Ok(answer) => Ok(answer?),
             Err(cause) => {
                 let mut state = self.lock();
-                state.mux.abandon(id);
-                if state.mux.unanswered() > MOST_UNANSWERED {
-                    self.lose(&mut state, Lost::Unanswered);
+                if let Err(lost) = state.hub.abandon(id) {
+                    self.lose(&mut state, lost);
                 }
-                self.send(&mut state); // the answer may have come just now, and needs undoing
+                // The answer may have come just now, and need undoing.
                 self.release(state);
                 Err(cause)
             }
         }
     }
 
-    /// Sends all outgoing bytes, waiting for room if it must.
-    fn send_all<'a>(
-        &'a self,
-        mut state: Guard<'a>,
-        deadline: Deadline,
-    ) -> Result<Guard<'a>, Cause> {
-        loop {
+    /// Waits until an answer is there, and leaves it there; or until it is known not to come.
+    fn await_answer(&self, mut state: Guard<'_>, id: RequestId, deadline: Deadline) {
+        self.flush(&mut state);
+        let there = |mux: &mut Mux| mux.has_answer(id).then_some(());
+        // Whoever takes the answer finds out what went wrong.
+        self.wait(state, Awaited::Answer(id), deadline, there).unwrap_or_default();
+    }
+
+    /// Waits until earlier requests have been sent. So what a stopped daemon keeps us from sending
+    /// is at most one flight, and does not grow with each that times out.
+    fn room(&self, deadline: Deadline) -> Result<Guard<'_>, NoRoom> {
+        let mut state = self.lock();
+        while state.stuck || state.hub.lost().is_some() {
             self.send(&mut state);
-            if let Some(lost) = state.lost {
-                self.release(state);
-                return Err(lost.into());
-            }
-            if state.mux.outgoing().is_empty() {
-                return Ok(state);
-            }
-            if deadline.passed(Instant::now()) {
-                self.release(state);
-                return Err(Cause::TimedOut);
-            }
-            // The daemon may have stopped reading because nobody reads what it says: so this waits
-            // for bytes too, also while somebody else is about to read them.
-            state = if state.reading {
-                drop(state);
-                let ready = self.socket.wait_until_ready(deadline.remaining(Instant::now()));
-                self.relock(ready)
-            } else {
-                self.read(state, deadline)
+            let failure = match state.hub.lost() {
+                Some(lost) => NoRoom::Lost(lost),
+                None if !state.stuck => break,
+                None if deadline.passed(Instant::now()) => NoRoom::Late,
+                None => {
+                    state = self.wait_for_room(state, deadline);
+                    continue;
+                }
             };
+            self.release(state);
+            return Err(failure);
         }
+        Ok(state)
+    }
+
+    /// The daemon may have stopped reading because nobody reads what it says: so this reads, too.
+    fn wait_for_room<'a>(&'a self, mut state: Guard<'a>, deadline: Deadline) -> Guard<'a> {
+        if !state.reading {
+            return self.read(state, deadline);
+        }
+        let remaining = deadline.remaining(Instant::now());
+        if self.transport.room_is_received() {
+            state.last_ticket += 1;
+            let awaited = Awaited::Room(state.last_ticket);
+            let bed = Arc::new(Condvar::new());
+            state.hub.sleep(awaited, Sleeper::Thread(Arc::clone(&bed)));
+            let woken = bed.wait_timeout(state, remaining);
+            let mut state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            Self::get_up(&mut state, awaited);
+            return state;
+        }
+        drop(state);
+        let ready = self.transport.wait_until_ready(remaining);
+        let mut state = self.lock();
+        if let Err(lost) = ready {
+            self.lose(&mut state, lost);
+        }
+        state
     }
 
     /// Waits until `take` finds something. A deadline that has passed still takes what is there.
@@ -196,10 +320,10 @@ impl Connection {
         let mut bed = None;
         let mut looked_late = false;
         let found = loop {
-            if let Some(found) = take(&mut state.mux) {
+            if let Some(found) = take(&mut state.hub.mux) {
                 break Ok(found);
             }
-            if let Some(lost) = state.lost {
+            if let Some(lost) = state.hub.lost() {
                 break Err(lost.into());
             }
             let now = Instant::now();
@@ -209,10 +333,10 @@ impl Connection {
             }
             if state.reading {
                 let bed: &Arc<Condvar> = bed.get_or_insert_default();
-                state.sleepers.insert(awaited, Arc::clone(bed));
+                state.hub.sleep(awaited, Sleeper::Thread(Arc::clone(bed)));
                 let woken = bed.wait_timeout(state, deadline.remaining(now));
                 state = woken.unwrap_or_else(PoisonError::into_inner).0;
-                state.sleepers.remove(&awaited);
+                Self::get_up(&mut state, awaited);
             } else {
                 looked_late = late;
                 state = self.read(state, deadline);
@@ -222,109 +346,97 @@ impl Connection {
         found
     }
 
+    /// Ends a sleep.
+    fn get_up(state: &mut State, awaited: Awaited) {
+        if !state.hub.rise(awaited) {
+            state.rising -= 1;
+        }
+    }
+
     /// Receives once, without the lock, sorts what came, and sends what has found room meanwhile.
     fn read<'a>(&'a self, mut state: Guard<'a>, deadline: Deadline) -> Guard<'a> {
         state.reading = true;
-        let unsent = !state.mux.outgoing().is_empty();
+        self.flush(&mut state);
+        let stuck = state.stuck;
         let mut buffer = std::mem::take(&mut state.buffer);
         drop(state);
 
         let remaining = deadline.remaining(Instant::now());
-        let received = if unsent || remaining.is_zero() {
-            let ready = self.socket.wait_until_ready(remaining);
-            ready.and_then(|()| self.socket.receive_now(&mut buffer))
+        let received = if stuck || remaining.is_zero() {
+            let ready = self.transport.wait_until_ready(remaining);
+            ready.and_then(|()| self.transport.receive(&mut buffer))
         } else {
-            self.socket.receive(&mut buffer, remaining)
+            self.transport.receive_within(&mut buffer, remaining)
         };
 
         let mut state = self.lock();
         state.reading = false;
-        match received {
-            Ok(None) => {}
-            Ok(Some(0)) => self.lose(&mut state, Lost::Closed),
-            Ok(Some(count)) => state.mux.receive(&buffer[..count]),
-            Err(error) => self.lose(&mut state, Lost::Broken(error)),
+        self.take_in(&mut state, received, buffer);
+        if state.stuck {
+            self.send(&mut state);
         }
-        state.buffer = buffer;
-        let strays = self.sort(&mut state);
-        self.send(&mut state); // also what a late reply made necessary
-        if let Some(first) = strays.first() {
-            // Whoever collects the log may block or panic: nobody else is to wait for that.
-            self.release(state);
-            tracing::warn!(?first, count = strays.len(), "xenstored sent what nobody asked for");
-            return self.lock();
+        match Wakes::of(&mut state) {
+            None => state,
+            Some(wakes) => {
+                drop(state);
+                wakes.carry_out();
+                self.lock()
+            }
         }
-        if state.to_wake.is_empty() {
-            return state;
-        }
-        // Woken while the lock is held they would only run into it.
-        let to_wake = std::mem::take(&mut state.to_wake);
-        drop(state);
-        to_wake.iter().for_each(|sleeper| sleeper.notify_one());
-        self.lock()
     }
 
-    /// Finds out who has to be woken for what came. Returns what nobody asked for.
-    fn sort(&self, state: &mut State) -> Vec<Header> {
-        let mut strays = Vec::new();
-        loop {
-            let awaited = match state.mux.poll() {
-                Ok(Some(Arrival::Answer(id))) => Awaited::Answer(id),
-                Ok(Some(Arrival::Event(inbox))) => Awaited::Event(inbox),
-                Ok(Some(Arrival::Stray(header))) => {
-                    strays.push(header);
-                    continue;
-                }
-                Ok(None) => return strays,
-                Err(oversized) => {
-                    self.lose(state, Lost::Oversized(oversized));
-                    return strays;
-                }
-            };
-            if let Some(sleeper) = state.sleepers.remove(&awaited) {
-                state.to_wake.push(sleeper);
-            }
+    /// Sorts what was received, and gives back the buffer.
+    fn take_in(&self, state: &mut State, received: Result<Option<usize>, Lost>, buffer: Vec<u8>) {
+        let sorted = match received {
+            Ok(None) => Ok(0),
+            Ok(Some(0)) => Err(Lost::Closed),
+            Ok(Some(count)) => state.hub.receive(&buffer[..count]),
+            Err(lost) => Err(lost),
+        };
+        state.buffer = buffer;
+        match sorted {
+            Ok(roused) => state.rising += roused,
+            Err(lost) => self.lose(state, lost),
+        }
+    }
+
+    /// Sends, unless somebody is about to who may have more.
+    fn flush(&self, state: &mut State) {
+        if state.rising == 0 {
+            self.send(state);
         }
     }
 
     /// Sends what fits now.
     fn send(&self, state: &mut State) {
-        while state.lost.is_none() && !state.mux.outgoing().is_empty() {
-            match self.socket.send(state.mux.outgoing()) {
-                Ok(Some(count)) => state.mux.sent(count),
-                Ok(None) => break,
-                Err(error) => self.lose(state, Lost::Broken(error)),
+        while state.hub.lost().is_none() && !state.hub.mux.outgoing().is_empty() {
+            match self.transport.send(state.hub.mux.outgoing()) {
+                Ok(Sent::Bytes(count)) => state.hub.mux.sent(count),
+                Ok(Sent::Nothing) => break,
+                Err(lost) => self.lose(state, lost),
             }
+        }
+        state.stuck = !state.hub.mux.outgoing().is_empty();
+        if !state.stuck {
+            state.rising += state.hub.wake_for_room();
         }
     }
 
     /// Ends the connection for everybody.
     fn lose(&self, state: &mut State, lost: Lost) {
-        state.lost.get_or_insert(lost);
-        self.socket.close();
-        let State { sleepers, to_wake, .. } = state;
-        to_wake.extend(std::mem::take(sleepers).into_values());
+        state.rising += state.hub.lose(lost);
+        self.transport.close();
     }
 
     /// Lets go of the lock, and sees to it that somebody reads if somebody waits.
     fn release(&self, mut state: Guard<'_>) {
-        if !state.reading
-            && let Some((_, successor)) = state.sleepers.first_key_value()
-        {
-            let successor = Arc::clone(successor);
-            state.to_wake.push(successor);
+        self.flush(&mut state);
+        if !state.reading {
+            state.hub.wake_first();
         }
-        let to_wake = std::mem::take(&mut state.to_wake);
+        let wakes = Wakes::of(&mut state);
         drop(state);
-        to_wake.iter().for_each(|sleeper| sleeper.notify_one());
-    }
-
-    fn relock(&self, outcome: Result<(), Errno>) -> Guard<'_> {
-        let mut state = self.lock();
-        if let Err(error) = outcome {
-            self.lose(&mut state, Lost::Broken(error));
-        }
-        state
+        wakes.into_iter().for_each(Wakes::carry_out);
     }
 
     fn lock(&self) -> Guard<'_> {
@@ -333,9 +445,44 @@ impl Connection {
     }
 }
 
+/// What is to be done for others once the lock is free: woken while it is held they would only run
+/// into it, and whoever collects the log may block or panic.
+struct Wakes {
+    woken: Vec<Sleeper>,
+    strays: Vec<Header>,
+}
+
+impl Wakes {
+    fn of(state: &mut State) -> Option<Self> {
+        let strays = state.hub.take_strays();
+        if !strays.is_empty() && !state.reading {
+            // Should the log keep us, somebody else has to read.
+            state.hub.wake_first();
+        }
+        let wakes = Self { woken: state.hub.take_woken(), strays };
+        (!wakes.woken.is_empty() || !wakes.strays.is_empty()).then_some(wakes)
+    }
+
+    fn carry_out(self) {
+        self.woken.iter().for_each(Sleeper::wake);
+        if let Some(first) = self.strays.first() {
+            let count = self.strays.len();
+            tracing::warn!(?first, count, "xenstored sent what nobody asked for");
+        }
+    }
+}
+
+impl From<NoRoom> for Cause {
+    fn from(why: NoRoom) -> Self {
+        match why {
+            NoRoom::Lost(lost) => lost.into(),
+            NoRoom::Late => Self::NotSent,
+        }
+    }
+}
+
 /// Room for three of the longest packets, or for some hundred answers to many threads.
 const BUFFER: usize = 12 * 1024;
 
-/// Requests that timed out and guards that were dropped, all without a reply. More than a burst of
-/// dropped guards leaves for a moment; a daemon that never answers must not fill our memory.
-const MOST_UNANSWERED: usize = 4096;
+/// More gains nothing, and the daemon has to keep the answers.
+const MOST_IN_FLIGHT: usize = 128;

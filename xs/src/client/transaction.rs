@@ -1,14 +1,15 @@
 //! Changes that happen together or not at all.
 
 use std::cell::Cell;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Client;
+use super::store::sealed::{Answered, Put};
 use crate::Kind;
+use crate::ask::Outcome;
 use crate::error::{Cause, Error, Result, Subject};
-use crate::proto::{ErrorCode, Reply, Request, TxId};
+use crate::flow::{Retry, random_fraction};
+use crate::proto::{ErrorCode, Request, TxId};
 
 /// A transaction that is under way; the verbs are those of [`Store`](crate::Store).
 ///
@@ -40,7 +41,8 @@ impl Client {
     #[doc(alias = "xs_transaction_start")]
     #[doc(alias = "xs_transaction_end")]
     pub fn transaction<T>(&self, mut body: impl FnMut(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        for attempt in 0..ATTEMPTS {
+        let mut retry = Retry::default();
+        loop {
             let transaction = Transaction::start(self)?;
             match body(&transaction) {
                 Ok(value) => match transaction.commit() {
@@ -51,22 +53,9 @@ impl Client {
                 Err(_) if transaction.conflict.get() => drop(transaction),
                 Err(error) => return Err(error),
             }
-            self.pause(attempt)?;
-        }
-        Err(failed("commit", Cause::Conflicts { attempts: ATTEMPTS }))
-    }
-
-    fn pause(&self, attempt: u32) -> Result<()> {
-        let pause = FIRST_PAUSE.saturating_mul(1 << attempt.min(7)).mul_f64(random_fraction());
-        let now = Instant::now();
-        match self.deadline {
-            Some(deadline) if deadline.remaining(now) <= pause => {
-                Err(failed("commit", Cause::Conflicts { attempts: attempt + 1 }))
-            }
-            _ => {
-                std::thread::sleep(pause);
-                Ok(())
-            }
+            let remaining = self.deadline.map(|deadline| deadline.remaining(Instant::now()));
+            let pause = retry.pause(remaining, random_fraction());
+            std::thread::sleep(pause.map_err(|cause| failed("commit", cause))?);
         }
     }
 }
@@ -80,12 +69,16 @@ impl<'a> Transaction<'a> {
         Ok(Self { client, id, conflict: Cell::new(false), open: Cell::new(true) })
     }
 
-    pub(super) fn call(&self, request: &Request<'_>) -> std::result::Result<Reply, Cause> {
-        let reply = self.client.call(request, self.id);
-        if let Err(Cause::Code(ErrorCode::Eagain)) = reply {
+    fn call(&self, request: &Request<'_>) -> Outcome {
+        let outcome = self.client.call(request, self.id);
+        self.note(&outcome);
+        outcome
+    }
+
+    fn note(&self, outcome: &Outcome) {
+        if let Err(Cause::Code(ErrorCode::Eagain)) = outcome {
             self.conflict.set(true);
         }
-        reply
     }
 
     fn commit(self) -> Result<()> {
@@ -93,6 +86,18 @@ impl<'a> Transaction<'a> {
         // Once this was sent, the daemon may give the id to another transaction (xenstore.txt).
         self.open.set(matches!(ended, Err(Cause::NotSent)));
         ended.map(drop).map_err(|cause| failed("commit", cause))
+    }
+}
+
+impl Put for Transaction<'_> {
+    fn call(&self, request: &Request<'_>) -> Answered {
+        Answered(self.call(request))
+    }
+
+    fn flight(&self, requests: &[Request<'_>]) -> Vec<Answered> {
+        let answers = self.client.flight(requests, self.id);
+        answers.iter().for_each(|Answered(outcome)| self.note(outcome));
+        answers
     }
 }
 
@@ -108,15 +113,3 @@ impl Drop for Transaction<'_> {
 fn failed(operation: &'static str, cause: Cause) -> Error {
     Error::new(operation, Subject::Transaction, cause)
 }
-
-/// Between 0 and 1. The standard library seeds each `RandomState` differently.
-fn random_fraction() -> f64 {
-    let random = RandomState::new().hash_one(());
-    f64::from((random >> 32) as u32) / f64::from(u32::MAX)
-}
-
-/// With the pauses below about 3 s in all.
-const ATTEMPTS: u32 = 100;
-
-/// Doubled up to 64 ms, and each multiplied by a random fraction.
-const FIRST_PAUSE: Duration = Duration::from_micros(500);

@@ -3,10 +3,11 @@
 use xen_types::Deadline;
 
 use super::Client;
-use super::condition::{Condition, Met, Seen, describe};
 use super::watch::Subscription;
+use crate::condition::{Condition, Met};
 use crate::error::{Cause, Error, Result, Subject};
-use crate::proto::{ErrorCode, Request, TxId};
+use crate::flow::{Need, Waiting};
+use crate::proto::TxId;
 
 impl Client {
     /// Waits until the store fulfils a condition.
@@ -31,7 +32,7 @@ impl Client {
     /// # Errors
     /// [`Kind::TimedOut`](crate::Kind::TimedOut) at the deadline: the error says what was waited
     /// for and, in its source, what was seen last. Failures to read or to watch are as for
-    /// [`Store::read`](crate::Store::read).
+    /// [`View::read`](crate::View::read).
     pub fn wait(&self, condition: &Condition, deadline: Deadline) -> Result<Met> {
         self.with_deadline(deadline)
             .wait_for(condition, deadline)
@@ -43,50 +44,28 @@ impl Client {
         condition: &Condition,
         deadline: Deadline,
     ) -> std::result::Result<Met, Cause> {
-        let mut seen = condition.unseen();
-        self.look(&mut seen).map_err(|cause| match cause {
-            Cause::NotSent => cause,
-            other => silent(other, "nothing yet"),
-        })?;
-        if let Some(met) = condition.check(&seen) {
-            return Ok(met);
-        }
-        let mut events = Subscription::new(self);
-        for path in seen.keys() {
-            events.add(path).map_err(|cause| silent(cause, &describe(&seen)))?;
-        }
+        let mut waiting = Waiting::new(condition);
+        let mut events = None;
         loop {
-            let before = describe(&seen);
-            // Also before the first event: what changed before the watch was there has none.
-            self.look(&mut seen).map_err(|cause| silent(cause, &before))?;
-            if let Some(met) = condition.check(&seen) {
-                return Ok(met);
+            match waiting.need() {
+                Need::Look(requests) => {
+                    let answers = self.flight(&requests, TxId::NONE).into_iter();
+                    if let Some(met) = waiting.looked(answers.map(|answer| answer.0).collect())? {
+                        return Ok(met);
+                    }
+                }
+                Need::Watch(paths) => {
+                    let events = events.get_or_insert_with(|| Subscription::new(self));
+                    let outcome = events.add_all(&paths, None);
+                    waiting.watching(outcome)?;
+                }
+                Need::Event => {
+                    let events = events.get_or_insert_with(|| Subscription::new(self));
+                    let outcome = events.next(deadline).map(drop);
+                    events.clear(); // one look answers all of them
+                    waiting.woken(outcome)?;
+                }
             }
-            events.next(deadline).map_err(|cause| match cause {
-                Cause::NoEvent => Cause::NotMet { last_seen: describe(&seen) },
-                other => other,
-            })?;
-            events.clear(); // one look answers all of them
         }
-    }
-
-    fn look(&self, seen: &mut Seen) -> std::result::Result<(), Cause> {
-        for (path, value) in seen {
-            *value = match self.call(&Request::Read(path), TxId::NONE) {
-                Ok(reply) => Some(reply.into_value()),
-                Err(Cause::Code(ErrorCode::Enoent)) => None,
-                Err(cause) => return Err(cause),
-            };
-        }
-        Ok(())
-    }
-}
-
-/// A request that was not answered in time, told as part of a wait.
-fn silent(cause: Cause, last_seen: &str) -> Cause {
-    match cause {
-        Cause::TimedOut => Cause::Silent { last_seen: last_seen.into() },
-        Cause::NotSent => Cause::NotMet { last_seen: last_seen.into() },
-        other => other,
     }
 }

@@ -28,7 +28,7 @@ pub struct Packet {
 
 /// A header announces a payload over [`MAX_PAYLOAD`].
 ///
-/// The connection has to end, unless the packet is known to be sound and passed over.
+/// The connection has to end, unless the packet is known to be sound and is let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{} announces a payload of {} bytes, over the limit of {MAX_PAYLOAD}", .0.op, .0.len)]
 pub struct Oversized(pub Header);
@@ -63,8 +63,8 @@ impl Header {
 pub struct Decoder {
     buffer: Vec<u8>,
     consumed: usize,
-    /// How much of a packet that is passed over has yet to come.
-    skip: usize,
+    /// How long the payload of the next packet may be although it is over the limit.
+    exception: usize,
 }
 
 impl Decoder {
@@ -72,9 +72,7 @@ impl Decoder {
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.consumed);
         self.consumed = 0;
-        let skipped = self.skip.min(bytes.len());
-        self.skip -= skipped;
-        self.buffer.extend_from_slice(&bytes[skipped..]);
+        self.buffer.extend_from_slice(bytes);
     }
 
     /// The next whole packet; `None` until more bytes are fed.
@@ -88,23 +86,21 @@ impl Decoder {
         };
         let header = Header::from_bytes(*header);
         let len = match usize::try_from(header.len) {
-            Ok(len) if len <= MAX_PAYLOAD => len,
+            Ok(len) if len <= MAX_PAYLOAD.max(self.exception) => len,
             _ => return Err(Oversized(header)),
         };
         let Some(payload) = rest.get(..len) else {
             return Ok(None);
         };
         let payload = payload.to_vec();
+        self.exception = 0;
         self.consumed += Header::LEN + len;
         Ok(Some(Packet { header, payload }))
     }
 
-    /// Passes over the packet that was refused just now, without ever holding its payload.
-    pub fn skip(&mut self, Oversized(header): Oversized) {
-        let len = usize::try_from(header.len).unwrap_or(usize::MAX).saturating_add(Header::LEN);
-        let here = len.min(self.buffer.len() - self.consumed);
-        self.consumed += here;
-        self.skip = len - here;
+    /// Lets the packet through that was refused just now.
+    pub fn let_through(&mut self, Oversized(header): Oversized) {
+        self.exception = usize::try_from(header.len).unwrap_or(usize::MAX);
     }
 }
 

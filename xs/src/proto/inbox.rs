@@ -39,6 +39,16 @@ impl Inbox {
         self.watched.push(path);
     }
 
+    pub(super) fn unwatches(&mut self, path: &Path) {
+        if let Some(place) = self.watched.iter().position(|watched| watched == path) {
+            self.watched.swap_remove(place);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Takes in that `path` changed.
     pub(super) fn changed(&mut self, path: Path) {
         self.push(Event { path, merged: false });

@@ -92,6 +92,9 @@ impl Mux {
     /// # Errors
     /// Says why the request must not be sent; nothing was queued then.
     pub fn send(&mut self, request: &Request<'_>, tx: TxId) -> Result<RequestId, InvalidRequest> {
+        if matches!(request, Request::ResetWatches) && !self.watches.is_empty() {
+            return Err(InvalidRequest::WatchesInUse);
+        }
         let id = self.free_id();
         request.encode(id.0, tx, &mut self.outgoing)?;
         let slot = Slot { op: request.op(), token: None, state: SlotState::Waiting };
@@ -131,15 +134,18 @@ impl Mux {
     /// Handles packets up to the first that somebody waits for.
     ///
     /// # Errors
-    /// [`Oversized`]: the connection has to end. Only the request fails if it is a directory that
-    /// is too long, which oxenstored sends to sockets where the C daemon answers `E2BIG`.
+    /// [`Oversized`]: the connection has to end. The answer to a `DIRECTORY` is let through up to
+    /// 4 MiB: oxenstored sends one of any length to a socket, where the C daemon says `E2BIG`.
     pub fn poll(&mut self) -> Result<Option<Arrival>, Oversized> {
         loop {
             let arrival = match self.decoder.next_packet() {
                 Ok(Some(packet)) if packet.header.op == Op::WATCH_EVENT => self.event(&packet),
                 Ok(Some(packet)) => self.reply(packet),
                 Ok(None) => return Ok(None),
-                Err(oversized) => self.oversized(oversized)?,
+                Err(oversized) => {
+                    self.admit(oversized)?;
+                    None
+                }
             };
             if arrival.is_some() {
                 return Ok(arrival);
@@ -160,6 +166,11 @@ impl Mux {
                 None
             }
         }
+    }
+
+    /// Whether [`Mux::take_answer`] has something to take.
+    pub fn has_answer(&self, id: RequestId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| matches!(slot.state, SlotState::Answered(_)))
     }
 
     /// Says that nobody waits for this request any more.
@@ -188,13 +199,19 @@ impl Mux {
     }
 
     /// Queues a WATCH whose events go to `inbox`. If it is refused, the watch is forgotten.
+    /// `depth` is how many levels below the path count, all for `None`.
     ///
     /// # Errors
     /// Says why the request must not be sent; nothing was queued then.
-    pub fn watch(&mut self, path: &Path, inbox: InboxId) -> Result<RequestId, InvalidRequest> {
+    pub fn watch(
+        &mut self,
+        path: &Path,
+        depth: Option<u32>,
+        inbox: InboxId,
+    ) -> Result<RequestId, InvalidRequest> {
         let token = Token(self.last_token + 1);
         // The transaction of a WATCH is ignored (xenstore.txt).
-        let id = self.send(&Request::Watch { path, token }, TxId::NONE)?;
+        let id = self.send(&Request::Watch { path, token, depth }, TxId::NONE)?;
         self.last_token = token.0;
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.token = Some(token);
@@ -212,11 +229,28 @@ impl Mux {
         self.inboxes.get_mut(&inbox)?.take()
     }
 
+    /// Whether an inbox has an event.
+    pub fn has_event(&self, inbox: InboxId) -> bool {
+        self.inboxes.get(&inbox).is_some_and(|inbox| !inbox.is_empty())
+    }
+
+    /// Ends what an inbox watches of a path: its events may still come, and are dropped.
+    pub fn unwatch(&mut self, path: &Path, inbox: InboxId) {
+        if let Some(inbox) = self.inboxes.get_mut(&inbox) {
+            inbox.unwatches(path);
+        }
+        self.end_watches(|watched| watched.inbox == inbox && watched.path == *path);
+    }
+
     /// Forgets an inbox with its events, and queues an UNWATCH for each of its watches.
     pub fn close_inbox(&mut self, inbox: InboxId) {
         self.inboxes.remove(&inbox);
+        self.end_watches(|watched| watched.inbox == inbox);
+    }
+
+    fn end_watches(&mut self, ends: impl Fn(&Watched) -> bool) {
         for (token, watched) in
-            self.watches.extract_if(|_, watched| watched.inbox == inbox).collect::<Vec<_>>()
+            self.watches.extract_if(|_, watched| ends(watched)).collect::<Vec<_>>()
         {
             // Also when the WATCH is not answered yet: requests of one connection are carried out
             // in order, only replies may change theirs (xenstore.txt).
@@ -250,16 +284,16 @@ impl Mux {
         self.settle(header, answer)
     }
 
-    /// Fails the one request if the packet can only be a directory that is too long.
-    fn oversized(&mut self, oversized: Oversized) -> Result<Option<Arrival>, Oversized> {
+    /// Lets the packet through if it can only be a directory that is too long.
+    fn admit(&mut self, oversized: Oversized) -> Result<(), Oversized> {
         let Oversized(header) = oversized;
         let slot = self.slots.get(&RequestId(header.request));
         let asked = slot.is_some_and(|slot| slot.op == Op::DIRECTORY && slot.op == header.op);
         if !asked || header.len > LONGEST_DIRECTORY {
             return Err(oversized);
         }
-        self.decoder.skip(oversized);
-        Ok(self.settle(header, Err(Refusal::Oversized(oversized))))
+        self.decoder.let_through(oversized);
+        Ok(())
     }
 
     /// Hands an answer to whoever waits for it.

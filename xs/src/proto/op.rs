@@ -25,6 +25,8 @@ macro_rules! ops {
 }
 
 ops! {
+    /// Commands to the daemon itself.
+    CONTROL = 0, "CONTROL";
     /// Lists the children of a node.
     DIRECTORY = 1, "DIRECTORY";
     /// Reads a value.
@@ -59,6 +61,22 @@ ops! {
     ERROR = 16, "ERROR";
     /// Asks whether a domain is connected to the store.
     IS_DOMAIN_INTRODUCED = 17, "IS_DOMAIN_INTRODUCED";
+    /// Lets the shutdown of a resumed domain be told again.
+    RESUME = 18, "RESUME";
+    /// Gives one domain the rights of another.
+    SET_TARGET = 19, "SET_TARGET";
+    /// Ends all watches and transactions of the caller.
+    RESET_WATCHES = 21, "RESET_WATCHES";
+    /// Lists some of the children of a node.
+    DIRECTORY_PART = 22, "DIRECTORY_PART";
+    /// Asks what the daemon offers a domain; Xen 4.21.
+    GET_FEATURE = 23, "GET_FEATURE";
+    /// Says what the daemon offers a domain; Xen 4.21.
+    SET_FEATURE = 24, "SET_FEATURE";
+    /// Asks how much a domain may use; Xen 4.22.
+    GET_QUOTA = 25, "GET_QUOTA";
+    /// Says how much a domain may use; Xen 4.22.
+    SET_QUOTA = 26, "SET_QUOTA";
 }
 
 impl fmt::Display for Op {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{ErrorCode, Op, Oversized, TxId};
+use super::{ErrorCode, Features, Op, TxId};
 use crate::path::{Name, Path};
 use crate::perms::Perms;
 
@@ -16,6 +16,19 @@ pub struct Reply {
     pub(super) payload: Vec<u8>,
 }
 
+/// Some of the names in a directory, from an offset on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// A number that is another whenever the node has changed.
+    pub generation: u64,
+    /// The names, whole ones.
+    pub names: Vec<Name>,
+    /// How far the next part starts behind this one, in bytes.
+    pub len: u32,
+    /// Nothing follows.
+    pub last: bool,
+}
+
 /// Why a request has no reply of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
@@ -25,9 +38,6 @@ pub enum Refusal {
     /// The daemon answered something else.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// The reply was too long, and was passed over.
-    #[error(transparent)]
-    Oversized(#[from] Oversized),
 }
 
 /// An answer that its request cannot have.
@@ -41,6 +51,12 @@ pub struct Malformed {
 }
 
 impl Reply {
+    /// A reply that no daemon has sent.
+    #[cfg(all(test, feature = "client"))]
+    pub(crate) fn of(op: Op, payload: &[u8]) -> Self {
+        Self { op, payload: payload.to_vec() }
+    }
+
     /// The payload as it came: what READ asks for.
     pub fn into_value(self) -> Vec<u8> {
         self.payload
@@ -53,10 +69,7 @@ impl Reply {
     pub fn names(&self) -> Result<Vec<Name>, Malformed> {
         match self.text()? {
             "" => Ok(Vec::new()),
-            names => names
-                .split('\0')
-                .map(|name| Name::new(name).map_err(|_| self.malformed()))
-                .collect(),
+            names => self.parse_names(names),
         }
     }
 
@@ -97,6 +110,59 @@ impl Reply {
     /// [`Malformed`] if it is none.
     pub fn path(&self) -> Result<Path, Malformed> {
         Path::new(self.text()?).map_err(|_| self.malformed())
+    }
+
+    /// The number that `GET_FEATURE` asks for.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it is none.
+    pub fn features(&self) -> Result<Features, Malformed> {
+        self.number().map(Features::from_bits_retain)
+    }
+
+    /// The number that `GET_QUOTA` asks for.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it is none.
+    pub fn number(&self) -> Result<u32, Malformed> {
+        self.text()?.parse().map_err(|_| self.malformed())
+    }
+
+    /// The words, separated by blanks, that `GET_QUOTA` without a name asks for.
+    ///
+    /// # Errors
+    /// [`Malformed`] if they are not text.
+    pub fn words(&self) -> Result<Vec<String>, Malformed> {
+        Ok(self.text()?.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// What `DIRECTORY_PART` asks for.
+    ///
+    /// # Errors
+    /// [`Malformed`] if the generation is no number or a name is none.
+    pub fn part(&self) -> Result<Part, Malformed> {
+        let text = str::from_utf8(&self.payload).map_err(|_| self.malformed())?;
+        let (generation, list) = text.split_once('\0').ok_or_else(|| self.malformed())?;
+        let generation = generation.parse().map_err(|_| self.malformed())?;
+        let (whole, last) = match list {
+            // The last part ends in an empty name.
+            "\0" => ("", true),
+            _ => match list.strip_suffix("\0\0") {
+                Some(whole) => (whole, true),
+                None => (list.strip_suffix('\0').ok_or_else(|| self.malformed())?, false),
+            },
+        };
+        let names = match whole {
+            "" if last => Vec::new(),
+            whole => self.parse_names(whole)?,
+        };
+        let bytes = names.iter().map(|name| name.len() + 1).sum::<usize>();
+        let len = u32::try_from(bytes).map_err(|_| self.malformed())?;
+        Ok(Part { generation, names, len, last })
+    }
+
+    fn parse_names(&self, names: &str) -> Result<Vec<Name>, Malformed> {
+        names.split('\0').map(|name| Name::new(name).map_err(|_| self.malformed())).collect()
     }
 
     /// The payload without the NUL that ends its last string.

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
-use xs::{Client, Deadline, Kind, Path, Store};
+use xs::{Client, Deadline, Kind, Path, View};
 
 use crate::script::*;
 

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use xs::{Deadline, Kind, Path, Store};
+use xs::{Deadline, Kind, Path, Store, View};
 
 use crate::script::*;
 
@@ -310,23 +310,33 @@ fn a_payload_over_the_limit_ends_the_connection() {
 }
 
 #[test]
-fn a_directory_over_the_limit_fails_alone() {
-    let error = against(
+fn a_directory_over_the_limit_is_read_whole() {
+    let names = against(
         |peer| {
             peer.answer(DIRECTORY, 0, b"/a\0", &b"name\0".repeat(20_000));
             peer.answer(READ, 0, b"/b\0", b"still in step");
         },
         |client| {
-            let error = client.directory(&A).unwrap_err();
+            let names = client.directory(&A).unwrap();
             assert_eq!(client.read(&B).unwrap(), b"still in step");
-            error
+            names
         },
     );
-    assert_eq!(error.kind(), Kind::Invalid);
-    assert_eq!(
-        error.source().unwrap().to_string(),
-        "DIRECTORY announces a payload of 100000 bytes, over the limit of 4096"
+    assert_eq!(names.len(), 20_000);
+}
+
+#[test]
+fn a_directory_in_parts_is_read_whole() {
+    let names = against(
+        |peer| {
+            let id = peer.expect(DIRECTORY, 0, b"/a\0");
+            peer.send(ERROR, id, 0, b"E2BIG\0");
+            peer.answer(DIRECTORY_PART, 0, b"/a\x000\0", b"9\0x\0y\0");
+            peer.answer(DIRECTORY_PART, 0, b"/a\x004\0", b"9\0z\0\0");
+        },
+        |client| client.directory(&A).unwrap(),
     );
+    assert_eq!(names, ["x", "y", "z"]);
 }
 
 #[test]

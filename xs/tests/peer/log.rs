@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use xs::{Path, Store};
+use xs::{Path, View};
 
 use crate::script::*;
 

@@ -17,6 +17,7 @@ pub(crate) const END: u32 = 7;
 pub(crate) const WRITE: u32 = 11;
 pub(crate) const EVENT: u32 = 15;
 pub(crate) const ERROR: u32 = 16;
+pub(crate) const DIRECTORY_PART: u32 = 22;
 
 pub(crate) struct Peer(pub(crate) UnixStream);
 

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use xs::{Deadline, Kind, Path, Store};
+use xs::{Deadline, Kind, Path, Store, View};
 
 use crate::script::*;
 

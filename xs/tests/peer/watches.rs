@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use xs::{Deadline, Kind, Path, Store, becomes, vanishes};
+use xs::{Deadline, Kind, Path, View, becomes, vanishes};
 
 use crate::script::*;
 

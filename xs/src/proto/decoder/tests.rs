@@ -73,22 +73,24 @@ fn an_absurd_length_allocates_nothing() {
 }
 
 #[test]
-fn a_packet_is_passed_over_however_the_stream_is_cut() {
-    let stream = [&READ_OF_4097.to_bytes()[..], &[7; 4097], EMPTY_VALUE].concat();
-    let after_in_chunks_of = |size| {
+fn a_packet_that_is_let_through_is_whole_and_the_last_exception() {
+    let stream = [&READ_OF_4097.to_bytes()[..], &[7; 4097], &READ_OF_4097.to_bytes()].concat();
+    let in_chunks_of = |size| {
         let mut decoder = Decoder::default();
-        let mut packets = Vec::new();
+        let mut seen = Vec::new();
         for chunk in stream.chunks(size) {
             decoder.feed(chunk);
             match decoder.next_packet() {
-                Err(oversized) => decoder.skip(oversized),
-                Ok(packet) => packets.extend(packet),
+                Err(oversized) if seen.is_empty() => decoder.let_through(oversized),
+                Err(_) => {}
+                Ok(packet) => seen.extend(packet),
             }
-            packets.extend(decoder.next_packet().unwrap());
+            seen.extend(decoder.next_packet().ok().flatten());
         }
-        packets
+        (seen.iter().map(|packet| packet.payload.len()).collect(), decoder.next_packet())
     };
-    assert_eq!(after_in_chunks_of(1), [packet(Op::READ, 7, b"")]);
-    assert_eq!(after_in_chunks_of(1000), [packet(Op::READ, 7, b"")]);
-    assert_eq!(after_in_chunks_of(usize::MAX), [packet(Op::READ, 7, b"")]);
+    let outcome = (vec![4097], Err(Oversized(READ_OF_4097)));
+    assert_eq!(in_chunks_of(1), outcome);
+    assert_eq!(in_chunks_of(1000), outcome);
+    assert_eq!(in_chunks_of(usize::MAX), outcome);
 }

@@ -60,7 +60,7 @@ fn permissions_follow_the_path() {
 #[test]
 fn watch_and_unwatch_have_the_path_first() {
     let watch = b"\x04\0\0\0\x0a\0\0\0\0\0\0\0\x08\0\0\0/xt\0xs1\0";
-    assert_eq!(encoded(&Request::Watch { path: &XT, token: Token(1) }, 10, 0), watch);
+    assert_eq!(encoded(&Request::Watch { path: &XT, token: Token(1), depth: None }, 10, 0), watch);
     let unwatch = b"\x05\0\0\0\x0d\0\0\0\0\0\0\0\x08\0\0\0/xt\0xs1\0";
     assert_eq!(encoded(&Request::Unwatch { path: &XT, token: Token(1) }, 13, 0), unwatch);
 }

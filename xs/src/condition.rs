@@ -29,7 +29,7 @@ enum Test {
 type Predicate = dyn Fn(Option<&[u8]>) -> bool + Send + Sync;
 
 /// What was read: a value, or `None` for a node that is missing.
-pub(super) type Seen = BTreeMap<Path, Option<Vec<u8>>>;
+pub(crate) type Seen = BTreeMap<Path, Option<Vec<u8>>>;
 
 /// A condition that was met: by what, and on which values.
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ pub fn any_of(conditions: impl IntoIterator<Item = Condition>) -> Condition {
 
 impl Condition {
     /// The nodes to read, each once.
-    pub(super) fn unseen(&self) -> Seen {
+    pub(crate) fn unseen(&self) -> Seen {
         let mut paths = Seen::new();
         self.collect(&mut paths);
         paths
@@ -94,7 +94,7 @@ impl Condition {
     }
 
     /// Whether what was seen meets the condition.
-    pub(super) fn check(&self, seen: &Seen) -> Option<Met> {
+    pub(crate) fn check(&self, seen: &Seen) -> Option<Met> {
         let which = match &self.0 {
             Node::Any(inner) => inner.iter().position(|condition| condition.is_met(seen))?,
             _ if self.is_met(seen) => 0,
@@ -167,7 +167,7 @@ impl fmt::Debug for Condition {
 }
 
 /// What was seen, in words.
-pub(super) fn describe(seen: &Seen) -> String {
+pub(crate) fn describe(seen: &Seen) -> String {
     let nodes = seen.iter().map(|(path, value)| match value {
         Some(value) => format!("{path} is {}", quoted(value)),
         None => format!("{path} is missing"),

@@ -6,12 +6,11 @@
 //! it, the caller looks at the clock and receives again.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
@@ -20,8 +19,11 @@ use rustix::net::{
 };
 use xen_types::Deadline;
 
+use super::{Sent, Transport};
+use crate::error::Lost;
+
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(crate) struct Socket {
     fd: OwnedFd,
     /// The time limit of a receive as the kernel has it, in milliseconds; 0 if it is to be set.
     limit: AtomicU64,
@@ -29,13 +31,13 @@ pub(super) struct Socket {
 
 impl Socket {
     /// Takes over a socket that is connected, and blocks: else a receive would not wait.
-    pub(super) const fn new(fd: OwnedFd) -> Self {
+    pub(crate) const fn new(fd: OwnedFd) -> Self {
         Self { fd, limit: AtomicU64::new(0) }
     }
 
     /// Connects. A daemon that is stopped, with its queue of callers full, is tried until the
     /// deadline.
-    pub(super) fn connect(path: &Path, deadline: Deadline) -> io::Result<Self> {
+    pub(crate) fn connect(path: &Path, deadline: Deadline) -> io::Result<Self> {
         let address = SocketAddrUnix::new(path)?;
         let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         loop {
@@ -51,60 +53,6 @@ impl Socket {
         }
     }
 
-    /// Sends what fits now; `None` if nothing fits.
-    pub(super) fn send(&self, bytes: &[u8]) -> Result<Option<usize>, Errno> {
-        match send(&self.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Ok(count) => Ok(Some(count)),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Receives once; `None` if nothing came within some time that is not over `remaining`.
-    pub(super) fn receive(
-        &self,
-        buffer: &mut [u8],
-        remaining: Duration,
-    ) -> Result<Option<usize>, Errno> {
-        self.limit_receive(remaining)?;
-        match recv(&self.fd, buffer, RecvFlags::empty()) {
-            Ok((count, _)) => Ok(Some(count)),
-            Err(Errno::AGAIN) => {
-                self.limit.store(0, Relaxed);
-                Ok(None)
-            }
-            // A signal was handled: not an answer, and the deadline still holds.
-            Err(Errno::INTR) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Receives what is there now; `None` if nothing is.
-    pub(super) fn receive_now(&self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
-        match recv(&self.fd, buffer, RecvFlags::DONTWAIT) {
-            Ok((count, _)) => Ok(Some(count)),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Waits until the socket takes bytes or has some.
-    pub(super) fn wait_until_ready(&self, remaining: Duration) -> Result<(), Errno> {
-        let mut fds = [PollFd::new(&self.fd, PollFlags::IN | PollFlags::OUT)];
-        // A time too long for the kernel is as good as none.
-        let timeout = Timespec::try_from(remaining).ok();
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Ends the connection in both directions; a receive that is under way returns.
-    pub(super) fn close(&self) {
-        // It fails if the other side was first: then it has happened already.
-        shutdown(&self.fd, Shutdown::Both).unwrap_or_default();
-    }
-
     fn limit_receive(&self, remaining: Duration) -> Result<(), Errno> {
         let remaining = millis(remaining);
         let limit = self.limit.load(Relaxed);
@@ -114,6 +62,51 @@ impl Socket {
             self.limit.store(limit, Relaxed);
         }
         Ok(())
+    }
+}
+
+impl Transport for Socket {
+    fn send(&self, bytes: &[u8]) -> Result<Sent, Lost> {
+        match send(&self.fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(count) => Ok(Sent::Bytes(count)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(Sent::Nothing),
+            Err(error) => Err(Lost::Broken(error)),
+        }
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, Lost> {
+        match recv(&self.fd, buffer, RecvFlags::DONTWAIT) {
+            Ok((count, _)) => Ok(Some(count)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+            Err(error) => Err(Lost::Broken(error)),
+        }
+    }
+
+    fn receive_within(
+        &self,
+        buffer: &mut [u8],
+        remaining: Duration,
+    ) -> Result<Option<usize>, Lost> {
+        self.limit_receive(remaining).map_err(Lost::Broken)?;
+        match recv(&self.fd, buffer, RecvFlags::empty()) {
+            Ok((count, _)) => Ok(Some(count)),
+            Err(Errno::AGAIN) => {
+                self.limit.store(0, Relaxed);
+                Ok(None)
+            }
+            // A signal was handled: not an answer, and the deadline still holds.
+            Err(Errno::INTR) => Ok(None),
+            Err(error) => Err(Lost::Broken(error)),
+        }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    fn close(&self) {
+        // It fails if the other side was first: then it has happened already.
+        shutdown(&self.fd, Shutdown::Both).unwrap_or_default();
     }
 }
 
