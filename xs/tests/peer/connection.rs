@@ -49,6 +49,31 @@ fn replies_in_the_wrong_order_reach_the_right_threads() {
 }
 
 #[test]
+fn threads_that_ask_again_as_soon_as_they_are_answered_are_all_answered() {
+    let answers = against(
+        |peer| {
+            while let Some(request) = peer.next() {
+                peer.send(READ, request.id, 0, &request.payload);
+            }
+        },
+        |client| {
+            let ask = |client: &xs::Client, node: &Path| {
+                (0..500)
+                    .filter(|_| client.read(node).unwrap() == format!("{node}\0").as_bytes())
+                    .count()
+            };
+            let nodes: Vec<_> = (0..16_u32).map(|n| A.join(n)).collect();
+            thread::scope(|scope| {
+                let threads: Vec<_> =
+                    nodes.iter().map(|node| scope.spawn(|| ask(&client, node))).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
+            })
+        },
+    );
+    assert_eq!(answers, 16 * 500);
+}
+
+#[test]
 fn a_reply_in_single_bytes_is_a_reply() {
     let value = against(
         |peer| {

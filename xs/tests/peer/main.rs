@@ -6,6 +6,9 @@ mod script;
 
 mod connect;
 mod connection;
+mod flights;
 mod log;
+mod pollable;
 mod transactions;
+mod until;
 mod watches;

@@ -14,10 +14,13 @@ pub(crate) const WATCH: u32 = 4;
 pub(crate) const UNWATCH: u32 = 5;
 pub(crate) const START: u32 = 6;
 pub(crate) const END: u32 = 7;
+pub(crate) const GET_DOMAIN_PATH: u32 = 10;
 pub(crate) const WRITE: u32 = 11;
 pub(crate) const EVENT: u32 = 15;
 pub(crate) const ERROR: u32 = 16;
+pub(crate) const RESET_WATCHES: u32 = 21;
 pub(crate) const DIRECTORY_PART: u32 = 22;
+pub(crate) const GET_FEATURE: u32 = 23;
 
 pub(crate) struct Peer(pub(crate) UnixStream);
 
