@@ -27,7 +27,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xenops-cli", &["xenops"]),
     // users
     ("lab-tests", LAYERS),
-    ("xtask", &["lab-tests"]),
+    ("store-daemons", &["xen-types"]),
+    ("fakexen", &["xenctrl-sys"]),
+    ("xtask", &["lab-tests", "store-daemons"]),
 ];
 
 const LAYERS: &[&str] = &["xen-types", "xs", "xc", "eventchn", "devices", "xg", "xenops"];

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod daemons;
 mod demo;
 mod deny;
 mod deps;
@@ -31,7 +32,8 @@ enum Command {
         #[arg(long, value_name = "VERSION", default_value = "4.17")]
         xen: XenRelease,
     },
-    /// Everything that must pass: `check`, then all tests on every real Xen. What CI runs.
+    /// Everything that must pass: `check`, the tests on the store daemons, then all tests on every
+    /// real Xen. What CI runs.
     Test,
     /// What needs no Xen: formatting, lints, unit and doc tests, documentation, deps, deny.
     Check,
@@ -39,6 +41,11 @@ enum Command {
     Deps,
     /// Licences, bans and sources of all dependencies.
     Deny,
+    /// The real store daemons on plain Linux: fetch them, test on them, run one.
+    Daemons {
+        #[command(subcommand)]
+        command: Option<daemons::Command>,
+    },
     /// A real Xen in QEMU: images, machines, and tests inside them.
     #[command(subcommand)]
     Lab(lab::Command),
@@ -49,10 +56,13 @@ fn main() -> ExitCode {
     let done = |()| ExitCode::SUCCESS;
     let outcome = match Cli::parse().command {
         Command::Demo { xen } => demo::run(&root, xen).map(done),
-        Command::Test => check::check(&root).and_then(|()| lab::test_everything()),
+        Command::Test => check::check(&root)
+            .and_then(|()| daemons::test(None))
+            .and_then(|()| lab::test_everything()),
         Command::Check => check::check(&root).map(done),
         Command::Deps => deps::run().map(done),
         Command::Deny => deny::run(&root).map(done),
+        Command::Daemons { command } => daemons::run(command).map(done),
         Command::Lab(command) => lab::run(command),
     };
     match outcome {

@@ -94,6 +94,19 @@ pub(crate) fn print(xen: Option<XenRelease>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Makes the unpacked store daemons present in `tree`, from the lab's own stock of packages.
+pub(crate) fn store_daemons(tree: &Path, report: &dyn Fn(&str)) -> Result<()> {
+    let set = Set::store_daemons();
+    if cached::is_current(tree, &set.recipe()) {
+        return Ok(());
+    }
+    let lab = workspace::target()?.join("lab");
+    fs::create_dir_all(&lab).with_context(|| format!("create {}", lab.display()))?;
+    let _alone = lock(&lab, report)?;
+    let store = Store::new(lab, report);
+    cached::folder(tree, &set.recipe(), |tree| store.unpack(&set, tree))
+}
+
 /// What is made from packages alone.
 struct Base {
     qemu: Qemu,

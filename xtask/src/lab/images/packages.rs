@@ -24,7 +24,7 @@ pub(crate) struct Set {
 /// Which of the libraries that apt resolves are part of a set.
 #[derive(Clone, Copy, Debug)]
 enum Libraries {
-    /// None: what is used of the packages is linked statically.
+    /// None but those named: what is used of the packages is linked statically, or all is named.
     None,
     /// All but libc, which must be of one build with the dynamic loader: here, the machine's.
     OnHostLibc,
@@ -49,6 +49,30 @@ impl Set {
     /// built on: see [`glibc`](super::glibc).
     pub(crate) fn libc() -> Self {
         Self::new(Suite::Trixie, &["libc6"], Libraries::All)
+    }
+
+    /// Xen's store daemons and the commands that talk to them, with the libraries they load beyond
+    /// libc. Of 4.17: the shim of `tests/daemons` is written for that library's structures.
+    pub(crate) fn store_daemons() -> Self {
+        let wanted = [
+            "xen-utils-4.17",
+            "xen-utils-common",
+            "xenstore-utils",
+            "libxencall1",
+            "libxendevicemodel1",
+            "libxenevtchn1",
+            "libxenforeignmemory1",
+            "libxengnttab1",
+            "libxenmisc4.17",
+            "libxenstore4",
+            "libxentoolcore1",
+            "libxentoollog1",
+            // For libxenguest, which oxenstored loads. Where dpkg is not installed they may be missing.
+            "liblzma5",
+            "libzstd1",
+            "zlib1g",
+        ];
+        Self::new(Suite::Bookworm, &wanted, Libraries::None)
     }
 
     /// Xen and the programs of its dom0, all of one Debian release.
