@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xenops", &["xs", "xc", "xg", "eventchn", "devices", "xen-types"]),
     ("xenops-cli", &["xenops"]),
     // users
+    ("examples", &["xs", "store-daemons"]),
     ("lab-tests", LAYERS),
     ("store-daemons", &["xen-types"]),
     ("fakexen", &["xenctrl-sys"]),
