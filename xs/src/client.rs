@@ -30,7 +30,8 @@ pub use watch::Watch;
 use crate::ask::Outcome;
 use crate::error::{Cause, Error, Result, Subject};
 use crate::proto::{Request, TxId};
-use crate::transport::{Socket, Transport};
+use crate::ring::{Bell, Page};
+use crate::transport::{Ring, Socket, Transport, Xenbus};
 use connection::Connection;
 use store::sealed::{Answered, Put};
 
@@ -113,7 +114,47 @@ impl Client {
         Ok(Self::over(Socket::new(stream.into())))
     }
 
-    fn over(transport: impl Transport + 'static) -> Self {
+    /// Speaks over the kernel's own connection to the store: `/dev/xen/xenbus`, else
+    /// `/proc/xen/xenbus`. This is the way for a guest's programs.
+    ///
+    /// Through the device some things are otherwise than over a socket:
+    /// - Where the store is local (in dom0, as a rule), and its daemon dead, nothing ever fails:
+    ///   every request waits for its deadline. [`Client::open`] says at once that there is no daemon,
+    ///   and therefore never comes here by itself.
+    /// - Beginning or ending a watch, also by dropping its guard, blocks in the kernel until the
+    ///   store has answered, beyond any deadline, and keeps this client's other threads from
+    ///   sending.
+    /// - One request is under way at a time: threads take turns, and flights gain nothing.
+    /// - A request is 4080 bytes long at most, path included, not 4096. A longer one is refused with
+    ///   [`Kind::Invalid`](crate::Kind::Invalid).
+    /// - The depth of a watch does not reach the store: all levels below its node count.
+    /// - [`Client::reset_watches`] is refused with [`Kind::Denied`](crate::Kind::Denied): the
+    ///   watches of the kernel would end too.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`](crate::Kind::Unavailable) if there is no such device, as outside of
+    /// Xen, or it has no store yet; [`Kind::Denied`](crate::Kind::Denied) if it is another user's.
+    pub fn open_device() -> Result<Self> {
+        open_xenbus().map(Self::over)
+    }
+
+    /// Speaks over a ring, as a guest's kernel does.
+    ///
+    /// The ring must be at the boundary of a packet in both directions: fresh, or after
+    /// [`ring::reconnect`](crate::ring::reconnect). It must not be asking for a reconnection.
+    /// A store that is gone is not noticed: requests wait for their deadlines. A store that breaks
+    /// the rules of the ring, or says that it has given up on it, ends the connection.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`](crate::Kind::Unavailable) if the bell cannot be waited for.
+    pub fn over_ring(page: impl Page + 'static, bell: impl Bell + 'static) -> Result<Self> {
+        Ring::new(page, bell).map(Self::over).map_err(|cause| {
+            let subject = Subject::Text("a ring".into());
+            Error::new("speak to the store over", subject, Cause::Connect(cause))
+        })
+    }
+
+    pub(crate) fn over(transport: impl Transport + 'static) -> Self {
         Self {
             connection: Arc::new(Connection::new(transport)),
             request_timeout: REQUEST_TIMEOUT,
@@ -175,8 +216,17 @@ impl Put for Client {
     }
 }
 
+/// The kernel's device, wherever it is.
+pub(crate) fn open_xenbus() -> Result<Xenbus> {
+    let paths = [XENBUS, XENBUS_OF_XENFS].map(FilePath::new);
+    Xenbus::open(&paths).map_err(|cause| {
+        let subject = Subject::Socket(XENBUS.into());
+        Error::new("connect to the store at", subject, Cause::Connect(cause))
+    })
+}
+
 /// Where the daemon of this host listens.
-fn daemon_socket() -> PathBuf {
+pub(crate) fn daemon_socket() -> PathBuf {
     if let Some(path) = std::env::var_os("XENSTORED_PATH") {
         return path.into();
     }
@@ -192,5 +242,9 @@ fn daemon_socket() -> PathBuf {
 const USUAL_SOCKET: &str = "/var/run/xenstored/socket";
 const OTHER_SOCKET: &str = "/run/xenstored/socket";
 
+const XENBUS: &str = "/dev/xen/xenbus";
+/// Where kernels before 3.4 have it, and others for their sake.
+const XENBUS_OF_XENFS: &str = "/proc/xen/xenbus";
+
 /// Far beyond what a live daemon needs (under a millisecond when idle), short enough for a person.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);

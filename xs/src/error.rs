@@ -4,9 +4,11 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
 use xen_types::{DomId, Kind};
 
 use crate::path::{InvalidPath, Path};
+use crate::proto::ring::{Complaint, Impossible};
 use crate::proto::{ErrorCode, InvalidRequest, Malformed, Oversized, Refusal};
 
 /// The result of an operation on the store.
@@ -63,6 +65,8 @@ pub(crate) enum Cause {
     Conflicts { attempts: u32 },
     #[error("nothing was read, so no change would tell")]
     NothingRead,
+    #[error("the store does not offer to begin anew")]
+    NoReconnection,
 }
 
 /// How a connection ended.
@@ -71,11 +75,27 @@ pub(crate) enum Lost {
     #[error("the daemon closed the connection")]
     Closed,
     #[error("the connection to the daemon broke: {0}")]
-    Broken(rustix::io::Errno),
+    Broken(Errno),
     #[error("the connection was ended: {0}")]
     Oversized(Oversized),
     #[error("the connection was ended: the daemon leaves too many requests unanswered")]
     Unanswered,
+    #[error("the connection was ended: {0}")]
+    Ring(Impossible),
+    #[error("the connection was ended: somebody else has set the ring back")]
+    Moved,
+    #[error("the store has given up on the ring: {0}")]
+    GivenUp(Complaint),
+    #[cfg(feature = "tokio")]
+    #[error("the task that serves the connection has ended, as with its runtime")]
+    Undriven,
+}
+
+impl Lost {
+    /// What ended the connection is a failed call.
+    pub(crate) fn by(error: io::Error) -> Self {
+        Self::Broken(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
 }
 
 impl Error {
@@ -121,7 +141,7 @@ impl Cause {
             Self::Connect(error) if error.kind() == io::ErrorKind::TimedOut => Kind::TimedOut,
             // Not `Gone`: that speaks of what an operation is about, and a dead daemon says
             // nothing about that.
-            Self::Connect(_) | Self::Lost(_) => Kind::Unavailable,
+            Self::Connect(_) | Self::Lost(_) | Self::NoReconnection => Kind::Unavailable,
             Self::TimedOut
             | Self::NotSent
             | Self::NoEvent
@@ -145,6 +165,12 @@ fn code_kind(code: &ErrorCode) -> Kind {
         ErrorCode::Enomem | ErrorCode::Enospc | ErrorCode::Equota => Kind::NoMemory,
         ErrorCode::Enosys => Kind::Unavailable,
         ErrorCode::Eio | ErrorCode::Other(_) => Kind::Other,
+    }
+}
+
+impl From<Impossible> for Lost {
+    fn from(impossible: Impossible) -> Self {
+        Self::Ring(impossible)
     }
 }
 

@@ -2,12 +2,16 @@
 //! that both clients share them.
 
 mod listing;
+#[cfg(feature = "tokio")]
+mod looking;
 mod retry;
 mod subtree;
 mod waiting;
 
 pub(crate) use listing::Listing;
-pub(crate) use retry::{Retry, random_fraction};
+#[cfg(feature = "tokio")]
+pub(crate) use looking::Looking;
+pub(crate) use retry::{Retry, random_fraction, refused_commit};
 pub(crate) use subtree::Walk;
 pub(crate) use waiting::{Need, Waiting};
 

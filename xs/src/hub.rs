@@ -87,9 +87,20 @@ impl<W: Clone> Hub<W> {
         self.sleepers.insert(awaited, sleeper);
     }
 
+    /// How many sleep.
+    pub(crate) fn asleep(&self) -> usize {
+        self.sleepers.len()
+    }
+
     /// Ends a sleep; `false` if it was ended by what was waited for.
     pub(crate) fn rise(&mut self, awaited: Awaited) -> bool {
         self.sleepers.remove(&awaited).is_some()
+    }
+
+    /// All who wait.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn sleepers(&self) -> impl Iterator<Item = &W> {
+        self.sleepers.values()
     }
 
     /// Wakes the one that should be served next, without ending its sleep.

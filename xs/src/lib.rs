@@ -1,4 +1,4 @@
-//! XenStore: the wire protocol and a blocking client.
+//! XenStore: the wire protocol, a blocking client, and one for tokio.
 //!
 //! ```
 //! use xen_types::DomId;
@@ -26,13 +26,14 @@
 //! # #[cfg(feature = "client")]
 //! # fn example() -> xs::Result<()> {
 //! use std::time::Duration;
-//! use xs::{Client, Deadline, Path, Store, appears};
+//! use xs::{Client, Deadline, Path, Store, appears, ask};
 //!
 //! let client = Client::open()?.with_deadline(Deadline::after(Duration::from_secs(20)));
 //! let tool = Path::from_static("/tool/example");
+//! let (state, ready) = (tool.join("state"), tool.join("ready"));
 //! client.transaction(|tx| {
-//!     tx.write(&tool.join("state"), "1")?;
-//!     tx.write(&tool.join("ready"), "")
+//!     let both = tx.batch([ask::write(&state, "1"), ask::write(&ready, "")]); // in one flight
+//!     both.into_iter().collect::<xs::Result<()>>()
 //! })?;
 //! client.wait(&appears(tool.join("answer")), Deadline::after(Duration::from_secs(5)))?;
 //! # Ok(())
@@ -41,12 +42,15 @@
 //!
 //! What it does for you: replies are matched by request id, so any number of threads share one
 //! connection; every request ends by a deadline, also when the daemon is stopped; transactions are
-//! retried, bounded; watches and transactions end with their guards; events are never lost.
+//! retried, bounded; watches and transactions end with their guards; events are never lost; many
+//! questions can be put in one flight; directories may have any length.
 //!
-//! What it does not do: know what any node means, read directories over 4 KiB, speak to a store in
-//! another domain, run a thread. A connection must not be used on both sides of a `fork`.
+//! What it does not do: know what any node means, run a thread, keep a connection across a `fork` or
+//! a restart of the daemon.
 //!
-//! Without the feature `client` only [`Path`], [`Perms`] and [`proto`] remain.
+//! The feature `tokio` adds the module `xs::tokio`: a client with the same verbs as futures, each of
+//! which may be dropped at any time. Without the feature `client` only [`Path`], [`Perms`] and
+//! [`proto`] remain.
 
 #![forbid(unsafe_code)]
 
@@ -65,6 +69,10 @@ mod hub;
 mod path;
 mod perms;
 pub mod proto;
+#[cfg(feature = "client")]
+pub mod ring;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 #[cfg(feature = "client")]
 mod transport;
 

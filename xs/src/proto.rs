@@ -19,6 +19,7 @@ mod mux;
 mod op;
 mod reply;
 mod request;
+pub mod ring;
 
 pub use code::ErrorCode;
 pub use decoder::{Decoder, Header, Oversized, Packet};

@@ -1,6 +1,9 @@
 //! What carries the bytes: a socket, the kernel's device, a ring.
 
+mod ring;
+mod signal;
 mod socket;
+mod xenbus;
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -11,7 +14,9 @@ use rustix::io::Errno;
 
 use crate::error::Lost;
 
+pub(crate) use ring::Ring;
 pub(crate) use socket::Socket;
+pub(crate) use xenbus::Xenbus;
 
 /// A stream of bytes to a store and back. All its calls may be made at the same time, but for
 /// receiving, which one thread does at a time.
@@ -41,6 +46,13 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether a receive that leaves some of the buffer free has left nothing behind, so that the
+    /// descriptor announces whatever comes next.
+    #[cfg(feature = "tokio")]
+    fn receives_all(&self) -> bool {
+        false
+    }
+
     /// Waits until there is something to receive or, as far as the descriptor tells, room to send.
     fn wait_until_ready(&self, remaining: Duration) -> Result<(), Lost> {
         wait(self.fd(), PollFlags::IN | PollFlags::OUT, remaining)
@@ -60,7 +72,7 @@ pub(crate) enum Sent {
 }
 
 /// Waits for one of these events, or for the end of the time, or for a signal.
-fn wait(fd: BorrowedFd<'_>, events: PollFlags, remaining: Duration) -> Result<(), Lost> {
+pub(crate) fn wait(fd: BorrowedFd<'_>, events: PollFlags, remaining: Duration) -> Result<(), Lost> {
     let mut fds = [PollFd::from_borrowed_fd(fd, events)];
     // A time too long for the kernel is as good as none.
     let timeout = Timespec::try_from(remaining).ok();

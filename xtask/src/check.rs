@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{deny, deps};
+use crate::{deny, deps, purity};
 
 /// The fast part: everything that needs no Xen.
 pub(crate) fn check(root: &Path) -> Result<()> {
@@ -21,6 +21,11 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let strict = &[("RUSTDOCFLAGS", "-Dwarnings".to_owned())];
     cargo(root, &["doc", "--workspace", "--no-deps", "--locked"], strict)?;
     features(root)?;
+    // What is behind a feature has tests and documentation of its own.
+    let tokio = ["-p", "xs", "--features", "tokio", "--locked"];
+    cargo(root, &[&["test", "--quiet"], &tokio[..]].concat(), &[])?;
+    cargo(root, &[&["doc", "--no-deps"], &tokio[..]].concat(), strict)?;
+    purity::run(root)?;
     deps::run()?;
     deny::run(root)
 }
@@ -29,6 +34,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 fn features(root: &Path) -> Result<()> {
     const SETS: &[&[&str]] = &[
         &["-p", "xs", "--no-default-features"],
+        &["-p", "xs", "--features", "tokio", "--all-targets"],
         &["-p", "xen-types", "--features", "serde"],
         &["-p", "xenops"],
         &["-p", "xenops", "--features", "serde"],

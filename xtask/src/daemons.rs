@@ -66,7 +66,7 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     let metadata = workspace::metadata()?;
     let packages = metadata["packages"].as_array().map_or(&[][..], Vec::as_slice);
     let ours = packages.iter().filter_map(|package| package["name"].as_str());
-    let mut arguments = vec!["test", "--locked"];
+    let mut arguments = vec!["test", "--locked", "--features", "xs/tokio"];
     for package in ours.filter(|name| WITH_TESTS.contains(name)) {
         arguments.extend(["-p", package]);
     }
@@ -162,4 +162,4 @@ fn cargo() -> process::Command {
 }
 
 /// The packages with tests that want the daemons, as far as they are there.
-const WITH_TESTS: &[&str] = &["store-daemons", "examples"];
+const WITH_TESTS: &[&str] = &["store-daemons", "xs", "examples"];

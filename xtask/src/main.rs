@@ -8,6 +8,7 @@ mod demo;
 mod deny;
 mod deps;
 mod lab;
+mod purity;
 mod workspace;
 
 use std::io;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use xc::{CreateConfig, GuestKind, HvmParam, TscMode, Xc};
 use xen_types::{Deadline, DomId, DomainUuid, Gfn, MiB, ShutdownReason};
 use xg::{BuildConfig, Built, CpuPolicy, Kernel, Ramdisk, Xg};
-use xs::{Access, Client, Path, Perms, Store, View, appears};
+use xs::{Access, Client, Path, Perms, Store, appears};
 
 /// A domain as far as it has ports, with what built it; destroyed at the end of the test.
 struct Guest {

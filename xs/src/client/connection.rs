@@ -14,6 +14,7 @@
 //!
 //! The lock is never held over a system call that can block: sending takes what fits at once.
 
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -35,7 +36,6 @@ pub(super) struct Connection {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
 struct State {
     hub: Hub<Sleeper>,
     /// Somebody is receiving, or watching the stream for something to receive.
@@ -48,6 +48,13 @@ struct State {
     stuck: bool,
     /// Tells those apart who wait for room.
     last_ticket: u64,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the buffer, which holds what the store last said.
+        f.debug_struct("State").field("hub", &self.hub).finish_non_exhaustive()
+    }
 }
 
 /// Why a request was not even queued.
@@ -358,8 +365,13 @@ impl Connection {
         state.reading = true;
         self.flush(&mut state);
         let stuck = state.stuck;
+        let crowded = state.hub.asleep() >= CROWD;
         let mut buffer = std::mem::take(&mut state.buffer);
         drop(state);
+        if crowded {
+            // A little later one receive brings several answers, and more have asked again.
+            std::thread::yield_now();
+        }
 
         let remaining = deadline.remaining(Instant::now());
         let received = if stuck || remaining.is_zero() {
@@ -483,6 +495,9 @@ impl From<NoRoom> for Cause {
 
 /// Room for three of the longest packets, or for some hundred answers to many threads.
 const BUFFER: usize = 12 * 1024;
+
+/// So many sleepers that letting others run first is worth a system call.
+const CROWD: usize = 4;
 
 /// More gains nothing, and the daemon has to keep the answers.
 const MOST_IN_FLIGHT: usize = 128;

@@ -64,7 +64,7 @@ impl Client {
     /// Asks whether the store is connected to a domain.
     ///
     /// # Errors
-    /// As for every request.
+    /// [`Kind::Denied`](crate::Kind::Denied) outside the control domain.
     #[doc(alias = "xs_is_domain_introduced")]
     pub fn is_introduced(&self, dom: DomId) -> Result<bool> {
         self.put(&ask::is_introduced(dom))

@@ -8,7 +8,7 @@ use super::store::sealed::{Answered, Put};
 use crate::Kind;
 use crate::ask::Outcome;
 use crate::error::{Cause, Error, Result, Subject};
-use crate::flow::{Retry, random_fraction};
+use crate::flow::{Retry, random_fraction, refused_commit};
 use crate::proto::{ErrorCode, Request, TxId};
 
 /// A transaction that is under way; the verbs are those of [`Store`](crate::Store).
@@ -85,7 +85,7 @@ impl<'a> Transaction<'a> {
         let ended = self.call(&Request::TransactionEnd { commit: true });
         // Once this was sent, the daemon may give the id to another transaction (xenstore.txt).
         self.open.set(matches!(ended, Err(Cause::NotSent)));
-        ended.map(drop).map_err(|cause| failed("commit", cause))
+        ended.map(drop).map_err(|cause| failed("commit", refused_commit(cause)))
     }
 }
 

@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use std::time::Duration;
 
 use crate::error::Cause;
+use crate::proto::ErrorCode;
 
 /// The attempts of one transaction.
 #[derive(Debug, Default)]
@@ -26,6 +27,18 @@ impl Retry {
             return Err(Cause::Conflicts { attempts: self.lost });
         }
         Ok(pause)
+    }
+}
+
+/// What the refusal of a commit means.
+///
+/// oxenstored 4.17 says EINVAL for some conflicts: looking for who caused it, it compares
+/// connections, which OCaml may refuse (`history.ml`, `filter_connections`). Nothing has been
+/// changed then; and the request has nothing else that could be invalid.
+pub(crate) fn refused_commit(cause: Cause) -> Cause {
+    match cause {
+        Cause::Code(ErrorCode::Einval) => Cause::Code(ErrorCode::Eagain),
+        other => other,
     }
 }
 

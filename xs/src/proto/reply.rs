@@ -144,17 +144,14 @@ impl Reply {
         let text = str::from_utf8(&self.payload).map_err(|_| self.malformed())?;
         let (generation, list) = text.split_once('\0').ok_or_else(|| self.malformed())?;
         let generation = generation.parse().map_err(|_| self.malformed())?;
-        let (whole, last) = match list {
+        let (names, last) = match (list, list.strip_suffix("\0\0")) {
             // The last part ends in an empty name.
-            "\0" => ("", true),
-            _ => match list.strip_suffix("\0\0") {
-                Some(whole) => (whole, true),
-                None => (list.strip_suffix('\0').ok_or_else(|| self.malformed())?, false),
-            },
-        };
-        let names = match whole {
-            "" if last => Vec::new(),
-            whole => self.parse_names(whole)?,
+            ("\0", _) => (Vec::new(), true),
+            (_, Some(names)) => (self.parse_names(names)?, true),
+            (_, None) => {
+                let names = list.strip_suffix('\0').ok_or_else(|| self.malformed())?;
+                (self.parse_names(names)?, false)
+            }
         };
         let bytes = names.iter().map(|name| name.len() + 1).sum::<usize>();
         let len = u32::try_from(bytes).map_err(|_| self.malformed())?;
@@ -201,6 +198,17 @@ mod tests {
         assert_eq!(reply(Op::DIRECTORY, b"a\0b/c\0").names(), Err(wrong));
         assert_eq!(reply(Op::DIRECTORY, b"a\0\0b\0").names(), Err(wrong));
         assert_eq!(reply(Op::DIRECTORY, b"\xff\0").names(), Err(wrong));
+    }
+
+    #[test]
+    fn a_part_ends_in_one_empty_name_and_has_no_other() {
+        let part = |payload: &[u8]| reply(Op::DIRECTORY_PART, payload).part();
+        let wrong = Malformed { asked: Op::DIRECTORY_PART, got: Op::DIRECTORY_PART };
+        assert_eq!(part(b"7\0a\0\0").map(|part| (part.len, part.last)), Ok((2, true)));
+        assert_eq!(part(b"7\0a\0").map(|part| (part.len, part.last)), Ok((2, false)));
+        assert_eq!(part(b"7\0\0").map(|part| (part.len, part.last)), Ok((0, true)));
+        assert_eq!(part(b"7\0\0\0"), Err(wrong));
+        assert_eq!(part(b"7\0"), Err(wrong));
     }
 
     #[test]

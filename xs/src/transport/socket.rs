@@ -53,6 +53,19 @@ impl Socket {
         }
     }
 
+    /// Connects if the daemon has room in its queue of callers; never waits.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn try_connect(path: &Path) -> io::Result<Option<Self>> {
+        let address = SocketAddrUnix::new(path)?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        match connect(&fd, &address) {
+            Ok(()) => Ok(Some(Self::new(fd))),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn limit_receive(&self, remaining: Duration) -> Result<(), Errno> {
         let remaining = millis(remaining);
         let limit = self.limit.load(Relaxed);
@@ -102,6 +115,12 @@ impl Transport for Socket {
 
     fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// A stream socket says so (epoll(7)).
+    #[cfg(feature = "tokio")]
+    fn receives_all(&self) -> bool {
+        true
     }
 
     fn close(&self) {

@@ -38,6 +38,29 @@ fn a_conflict_runs_the_body_again_in_a_new_transaction() {
 }
 
 #[test]
+fn a_commit_that_oxenstored_calls_invalid_is_a_conflict() {
+    let mut runs = 0;
+    against(
+        |peer| {
+            peer.answer(START, 0, b"\0", b"11\0");
+            let commit = peer.expect(END, 11, b"T\0");
+            peer.send(ERROR, commit, 11, b"EINVAL\0");
+            peer.answer(START, 0, b"\0", b"12\0");
+            peer.answer(END, 12, b"T\0", b"OK\0");
+            peer.expect_end();
+        },
+        |client| {
+            client.transaction(|_| {
+                runs += 1;
+                Ok(())
+            })
+        },
+    )
+    .unwrap();
+    assert_eq!(runs, 2);
+}
+
+#[test]
 fn a_conflict_that_is_told_inside_discards_and_runs_again() {
     against(
         |peer| {
