@@ -7,6 +7,7 @@ mod daemons;
 mod demo;
 mod deny;
 mod deps;
+mod fuzz;
 mod lab;
 mod purity;
 mod workspace;
@@ -33,8 +34,8 @@ enum Command {
         #[arg(long, value_name = "VERSION", default_value = "4.17")]
         xen: XenRelease,
     },
-    /// Everything that must pass: `check`, the tests on the store daemons, then all tests on every
-    /// real Xen. What CI runs.
+    /// Everything that must pass: `check`, `fuzz`, the tests on the store daemons, then all tests on
+    /// every real Xen. What CI runs.
     Test,
     /// What needs no Xen: formatting, lints, unit and doc tests, documentation, deps, deny.
     Check,
@@ -42,6 +43,8 @@ enum Command {
     Deps,
     /// Licences, bans and sources of all dependencies.
     Deny,
+    /// Inputs that break the parsers of what others send.
+    Fuzz(fuzz::Options),
     /// The real store daemons on plain Linux: fetch them, test on them, run one.
     Daemons {
         #[command(subcommand)]
@@ -58,11 +61,13 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo { xen } => demo::run(&root, xen).map(done),
         Command::Test => check::check(&root)
+            .and_then(|()| fuzz::run(&fuzz::Options::default()))
             .and_then(|()| daemons::test(None))
             .and_then(|()| lab::test_everything()),
         Command::Check => check::check(&root).map(done),
         Command::Deps => deps::run().map(done),
         Command::Deny => deny::run(&root).map(done),
+        Command::Fuzz(options) => fuzz::run(&options).map(done),
         Command::Daemons { command } => daemons::run(command).map(done),
         Command::Lab(command) => lab::run(command),
     };
