@@ -19,7 +19,7 @@ pub(crate) struct Programs {
     pub(crate) commands: Vec<PathBuf>,
 }
 
-/// One file of tests, `tests/lab/tests/NAME.rs`.
+/// One program of tests: a file of `tests/lab/tests`, or of `tests/conformance/tests`.
 #[derive(Clone, Debug)]
 pub(crate) struct TestProgram {
     pub(crate) name: String,
@@ -55,9 +55,10 @@ pub(crate) fn programs() -> Result<Programs> {
     Ok(programs)
 }
 
-/// Builds the lab tests.
+/// Builds the lab tests, and those of the conformance suites.
 pub(crate) fn tests() -> Result<Vec<TestProgram>> {
-    let artifacts = cargo(&["test", "-p", "lab-tests", "--tests", "--no-run"])?;
+    let packages = ["-p", "lab-tests", "-p", "conformance"];
+    let artifacts = cargo(&[&["test"], &packages[..], &["--tests", "--no-run"]].concat())?;
     let tests = artifacts.into_iter().filter(|(kind, ..)| kind == "test");
     let mut tests: Vec<_> = tests.map(|(_, name, path)| TestProgram { name, path }).collect();
     tests.sort_by(|a, b| a.name.cmp(&b.name));

@@ -1,6 +1,6 @@
-//! `cargo xtask lab test`: the tests of `tests/lab/tests`, run in dom0.
+//! `cargo xtask lab test`: the tests of `tests/lab/tests` and of `tests/conformance`, run in dom0.
 //!
-//! All of them are `#[ignore]`d, so that a plain `cargo test` reports them and runs none. The
+//! All of them are ignored, so that a plain `cargo test` reports them and runs none. The
 //! tests of a release share one machine, but for those of `own_vm`, which ruin theirs.
 
 use std::io::{self, Write as _};
@@ -105,6 +105,8 @@ fn plan(programs: &[TestProgram], filter: Option<&str>) -> Result<Vec<Run>> {
 fn tests_of(program: &Path) -> Result<Vec<String>> {
     let output = HostCommand::new(program)
         .args(["--list", "--ignored", "--format=terse"])
+        // What a suite would run on daemons of its own is not what it runs in dom0.
+        .env_remove("STORE_DAEMONS")
         .output()
         .with_context(|| format!("list the tests of {}", program.display()))?;
     ensure!(output.status.success(), "{} cannot list its tests", program.display());
@@ -152,7 +154,7 @@ impl Release<'_> {
             Some(test) => argv.extend(["--exact".into(), test.clone()]),
             None => argv.extend(self.filter.map(String::from)),
         }
-        self.say(&format!("     Running tests/lab/tests/{}.rs", run.program.name))?;
+        self.say(&format!("     Running the tests of {}", run.program.name))?;
         let mut seen = None;
         let command = Command::new(argv).env("RUST_BACKTRACE", "1").timeout(DEADLINE);
         let mut lines = Lines::new(|line| {

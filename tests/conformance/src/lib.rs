@@ -1,0 +1,11 @@
+//! What the project relies on, each fact written once and run against every real implementation.
+//!
+//! [`store`] is the suite of the xenstore. `cargo xtask daemons test` runs it on the host,
+//! `cargo xtask lab test` in dom0 of a real Xen. What differs between the daemons is told in
+//! `docs/store-daemons.md`.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+#![allow(missing_docs, reason = "the names are the facts")]
+
+pub mod store;
