@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store-daemons", &["xen-types"]),
     ("fakexen", &["xenctrl-sys"]),
     // users
+    ("benches", &["xs", "store-daemons"]),
     ("conformance", &["xen-types", "xs", "store-daemons"]),
     ("examples", &["xs", "store-daemons"]),
     ("lab-tests", LAYERS),
@@ -44,7 +45,7 @@ const LAYERS: &[&str] = &["xen-types", "xs", "xc", "eventchn", "devices", "xg", 
 const NOT_IN_LIBRARIES: &[&str] = &["anyhow", "clap", "tokio"];
 
 /// The packages that are programs, not libraries.
-const PROGRAMS: &[&str] = &["xenops-cli", "conformance", "lab-tests", "xtask"];
+const PROGRAMS: &[&str] = &["xenops-cli", "benches", "conformance", "lab-tests", "xtask"];
 
 /// Checks the workspace and prints what is wrong with it.
 pub(crate) fn run() -> Result<()> {

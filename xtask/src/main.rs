@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
 mod daemons;
 mod demo;
@@ -50,6 +51,9 @@ enum Command {
         #[command(subcommand)]
         command: Option<daemons::Command>,
     },
+    /// What the libraries cost, against their peers.
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// A real Xen in QEMU: images, machines, and tests inside them.
     #[command(subcommand)]
     Lab(lab::Command),
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Command::Deny => deny::run(&root).map(done),
         Command::Fuzz(options) => fuzz::run(&options).map(done),
         Command::Daemons { command } => daemons::run(command).map(done),
+        Command::Bench(command) => bench::run(&root, &command),
         Command::Lab(command) => lab::run(command),
     };
     match outcome {

@@ -1,0 +1,45 @@
+//! `cargo xtask bench`: what the libraries cost, against their peers.
+
+use std::env;
+use std::path::Path;
+use std::process::{Command as Process, ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The xenstore client, on the real C xenstored: one table with all ratios.
+    Xs(Options),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Fewer rounds: for a look, not for a verdict.
+    #[arg(long)]
+    quick: bool,
+    /// Daemon and clients share one processor.
+    #[arg(long)]
+    pin: bool,
+    /// Fail if an aim is missed.
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Builds the benchmark and runs it.
+pub(crate) fn run(root: &Path, command: &Command) -> Result<ExitCode> {
+    let Command::Xs(options) = command;
+    let flags = [(options.quick, "--quick"), (options.pin, "--pin"), (options.strict, "--strict")];
+    let flags = flags.iter().filter(|(given, _)| *given).map(|(_, flag)| flag);
+    let status = Process::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["run", "--release", "--locked", "--quiet", "-p", "benches", "--bin", "xs-table"])
+        .arg("--")
+        .args(flags)
+        .current_dir(root)
+        // The target of a dependant's configuration may not run here.
+        .env_remove("CARGO_BUILD_TARGET")
+        .status()
+        .context("start cargo run")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
