@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "also in what tests share")]
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,6 +71,41 @@ fn the_device_reads_what_it_wrote_and_so_does_the_socket() {
     assert_eq!(Client::open().unwrap().read(&scratch.node("bytes")).unwrap(), value);
     let missing = scratch.client.read(&scratch.node("gone")).unwrap_err();
     assert_eq!(missing.kind(), Kind::NotFound);
+}
+
+/// How often the next test reads; once, if it is run for its own sake.
+const READS: &str = "XS_DEVICE_READS";
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn the_device_answers_any_number_of_reads() {
+    let reads = std::env::var(READS).map_or(1, |reads| reads.parse().unwrap());
+    let client = Client::open_device().unwrap().with_deadline(soon());
+    let domid = Path::from_static("/local/domain/0/domid");
+    (0..reads).for_each(|_| assert_eq!(client.read_str(&domid).unwrap(), "0"));
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_read_over_the_device_takes_three_system_calls() {
+    let calls = |reads: usize| {
+        let trace = std::env::temp_dir().join(format!("xs-device-{reads}.strace"));
+        let program = std::env::current_exe().unwrap();
+        let status = Command::new("strace")
+            .args(["-f", "-o"])
+            .args([trace.as_os_str(), program.as_os_str()])
+            .args(["--ignored", "--exact", "the_device_answers_any_number_of_reads"])
+            .env(READS, reads.to_string())
+            .stdout(Stdio::null()) // its own test report
+            .status();
+        assert!(status.unwrap().success());
+        let calls = std::fs::read_to_string(&trace).unwrap().lines().count();
+        std::fs::remove_file(trace).unwrap();
+        calls
+    };
+    // What is there besides the reads is the same in both, but for a few calls of the harness.
+    let more = calls(1100) - calls(100);
+    assert!((2900..=3020).contains(&more), "{more} system calls for 1000 reads");
 }
 
 #[test]

@@ -73,6 +73,7 @@ impl Dom0<'_> {
         self.archive.symlink("usr/bin/sh", "dash");
         self.program("usr/bin/flock", &["usr/bin/flock"])?;
         self.program("usr/bin/ip", &["usr/bin/ip", "bin/ip"])?;
+        self.program("usr/bin/strace", &["usr/bin/strace"])?;
         self.program("usr/sbin/losetup", &["usr/sbin/losetup", "sbin/losetup"])
     }
 

@@ -88,6 +88,8 @@ impl Set {
             "mount",
             "util-linux",
             "iproute2",
+            // For tests that count system calls.
+            "strace",
         ];
         Self::new(xen.suite(), &wanted, Libraries::All)
     }
