@@ -2,14 +2,12 @@
 //! that both clients share them.
 
 mod listing;
-#[cfg(feature = "tokio")]
 mod looking;
 mod retry;
 mod subtree;
 mod waiting;
 
 pub(crate) use listing::Listing;
-#[cfg(feature = "tokio")]
 pub(crate) use looking::Looking;
 pub(crate) use retry::{Retry, random_fraction, refused_commit};
 pub(crate) use subtree::Walk;

@@ -9,7 +9,8 @@ use super::Client;
 use super::store::View;
 use super::store::sealed::{Answered, Put};
 use super::watch::Subscription;
-use crate::error::{Cause, Error, Result, Subject};
+use crate::error::{Error, Result, Subject};
+use crate::flow::Looking;
 use crate::path::Path;
 use crate::proto::{Request, TxId};
 
@@ -55,26 +56,21 @@ impl Client {
         let client = self.with_deadline(deadline);
         let failed = |cause| Error::new("wait for", Subject::Text(what.to_owned()), cause);
         let mut events = Subscription::new(&client);
-        let mut watched = BTreeSet::new();
+        let mut looking = Looking::default();
         loop {
             let view = Look { client: &client, seen: RefCell::default() };
             if let Some(found) = look(&view)? {
                 return Ok(found);
             }
-            let seen = view.seen.into_inner();
-            if seen.is_empty() {
-                return Err(failed(Cause::NothingRead));
-            }
-            watched.difference(&seen).for_each(|path| events.remove(path));
-            let fresh: Vec<_> = seen.difference(&watched).collect();
-            if fresh.is_empty() {
+            let change = looking.looked(view.seen.into_inner()).map_err(failed)?;
+            change.stale.iter().for_each(|path| events.remove(path));
+            if change.fresh.is_empty() {
                 events.next(deadline).map_err(failed)?;
                 events.clear(); // one look answers all of them
             } else {
-                // What changed before the watch was there has no event: look again.
+                let fresh: Vec<_> = change.fresh.iter().collect();
                 events.add_all(&fresh, None).map_err(failed)?;
             }
-            watched = seen;
         }
     }
 }

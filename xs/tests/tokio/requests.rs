@@ -202,6 +202,31 @@ fn a_daemon_that_stops_reading_finds_whole_requests_when_it_reads_again() {
 }
 
 #[test]
+fn what_found_no_room_is_sent_once_there_is_room_though_nobody_is_polled() {
+    let value = [b'x'; 4000];
+    let (stuck, go_on) = mpsc::channel();
+    let (arrived, then_end) = tokio::sync::oneshot::channel();
+    facing(
+        move |peer| {
+            peer.answer(READ, 0, b"/b\0", b"1"); // from here on the driver rests
+            go_on.recv().unwrap();
+            (0..128).for_each(|_| {
+                peer.expect(WRITE, 0, &[b"/a\0", &value[..]].concat());
+            });
+            arrived.send(()).unwrap();
+        },
+        async |client| {
+            client.read(&B).await.unwrap();
+            // In one flight, far more than the socket holds.
+            let mut writes = Box::pin(client.batch((0..128).map(|_| ask::write(&A, &value))));
+            assert!(poll_once(&mut writes).await.is_none());
+            stuck.send(()).unwrap();
+            then_end.await.unwrap();
+        },
+    );
+}
+
+#[test]
 fn a_daemon_that_never_answers_loses_its_connection() {
     let error = facing(
         |peer| (0..5000).for_each(|_| drop(peer.next())),
