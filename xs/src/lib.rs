@@ -22,20 +22,26 @@
 //!
 //! With a daemon there is [`Client`]:
 //!
-//! ```no_run
+//! ```
+//! # #[cfg(not(feature = "client"))]
+//! # fn main() {}
 //! # #[cfg(feature = "client")]
-//! # fn example() -> xs::Result<()> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let core = xs_server::Core::new(Box::new(xs_server::Alone), Default::default());
+//! # let daemon = xs_server::Server::new(core)?.spawn()?;
 //! use std::time::Duration;
-//! use xs::{Client, Deadline, Path, Store, appears, ask};
+//! use xs::{Client, Deadline, Path, Store, ask, becomes};
 //!
-//! let client = Client::open()?.with_deadline(Deadline::after(Duration::from_secs(20)));
+//! # let client = Client::from_stream(daemon.connect()?)?;
+//! // let client = Client::open()?; finds the daemon of this host.
+//! let client = client.with_deadline(Deadline::after(Duration::from_secs(20)));
 //! let tool = Path::from_static("/tool/example");
 //! let (state, ready) = (tool.join("state"), tool.join("ready"));
 //! client.transaction(|tx| {
 //!     let both = tx.batch([ask::write(&state, "1"), ask::write(&ready, "")]); // in one flight
 //!     both.into_iter().collect::<xs::Result<()>>()
 //! })?;
-//! client.wait(&appears(tool.join("answer")), Deadline::after(Duration::from_secs(5)))?;
+//! client.wait(&becomes(state, "1"), Deadline::after(Duration::from_secs(5)))?;
 //! # Ok(())
 //! # }
 //! ```

@@ -16,6 +16,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let its_target = &[("CARGO_TARGET_DIR", its_target.to_string_lossy().into_owned())];
     cargo(&tiny, &["fmt", "--check"], &[])?;
     cargo(&root.join("xs/fuzz"), &["fmt", "--check"], &[])?;
+    cargo(&root.join("xs/server/fuzz"), &["fmt", "--check"], &[])?;
     cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"], &[])?;
     cargo(&tiny, &["clippy", "--release", "--locked", "--", "-Dwarnings"], its_target)?;
     cargo(root, &["test", "--workspace", "--locked", "--quiet"], &[])?;

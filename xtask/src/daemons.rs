@@ -162,4 +162,4 @@ fn cargo() -> process::Command {
 }
 
 /// The packages with tests that want the daemons, as far as they are there.
-const WITH_TESTS: &[&str] = &["store-daemons", "xs", "conformance", "examples"];
+const WITH_TESTS: &[&str] = &["store-daemons", "xs", "xs-server", "conformance", "examples"];

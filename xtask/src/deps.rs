@@ -28,16 +28,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     // doubles
     ("store-daemons", &["xen-types"]),
     ("fakexen", &["xenctrl-sys"]),
+    ("xs-server", &["xs", "xen-types"]),
     // users
     ("benches", &["xs", "store-daemons"]),
-    ("conformance", &["xen-types", "xs", "store-daemons"]),
+    ("conformance", &["xen-types", "xs", "store-daemons", "xs-server"]),
     ("examples", &["xs", "store-daemons"]),
     ("lab-tests", LAYERS),
     ("xtask", &["lab-tests", "store-daemons"]),
 ];
 
 /// What stands for a part of Xen: any package may test against it.
-const DOUBLES: &[&str] = &["store-daemons"];
+const DOUBLES: &[&str] = &["store-daemons", "xs-server"];
 
 const LAYERS: &[&str] = &["xen-types", "xs", "xc", "eventchn", "devices", "xg", "xenops"];
 

@@ -1,8 +1,9 @@
-//! `cargo xtask fuzz`: feeds the parsers of `xs/fuzz` with whatever breaks them.
+//! `cargo xtask fuzz`: feeds what hears others, the parsers of `xs/fuzz` and the store of
+//! `xs/server/fuzz`, with whatever breaks it.
 //!
 //! ```text
 //! cargo-fuzz       ──▶ target/tools/bin         the pinned version, installed once
-//! xs/fuzz/seeds    ──▶ target/fuzz/corpus       what was found beyond the seeds
+//! */fuzz/seeds     ──▶ target/fuzz/corpus       what was found beyond the seeds
 //!                      target/fuzz/artifacts    inputs that break something
 //!                      target/fuzz/TARGET.log   what libFuzzer said
 //! ```
@@ -40,19 +41,30 @@ impl Default for Options {
 
 /// Runs the targets, and fails with the first input that breaks one.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let fuzz = Fuzz::prepare()?;
-    let targets = fuzz.targets()?;
+    let packages = PACKAGES.iter().map(|folder| Fuzz::prepare(folder));
+    let mut targets = Vec::new();
+    for package in packages.collect::<Result<Vec<_>>>()? {
+        targets.extend(package.targets()?.into_iter().map(|target| (package.clone(), target)));
+    }
     if let Some(named) = &options.target {
-        ensure!(targets.contains(named), "no target {named:?}, but {}", targets.join(", "));
+        let all: Vec<_> = targets.iter().map(|(_, target)| target.clone()).collect();
+        targets.retain(|(_, target)| target == named);
+        ensure!(!targets.is_empty(), "no target {named:?}, but {}", all.join(", "));
     }
-    fuzz.build()?;
-    match (&options.target, &options.input) {
-        (Some(target), Some(input)) => fuzz.once(target, input),
-        (Some(target), None) => fuzz.search(target, options.seconds),
-        (None, _) => targets.iter().try_for_each(|each| fuzz.search(each, options.seconds)),
+    let mut built = None;
+    for (fuzz, target) in &targets {
+        if built.replace(&fuzz.package) != Some(&fuzz.package) {
+            fuzz.build()?;
+        }
+        match &options.input {
+            Some(input) => fuzz.once(target, input)?,
+            None => fuzz.search(target, options.seconds)?,
+        }
     }
+    Ok(())
 }
 
+#[derive(Clone)]
 struct Fuzz {
     tool: PathBuf,
     /// The package with the targets.
@@ -62,8 +74,8 @@ struct Fuzz {
 }
 
 impl Fuzz {
-    fn prepare() -> Result<Self> {
-        let package = workspace::root().join("xs/fuzz");
+    fn prepare(folder: &str) -> Result<Self> {
+        let package = workspace::root().join(folder);
         let target = workspace::target()?;
         let fuzz =
             Self { tool: install(&target.join("tools"))?, package, made: target.join("fuzz") };
@@ -181,6 +193,9 @@ fn panic_in(log: &str) -> String {
         _ => panic.join("\n"),
     }
 }
+
+/// The packages with targets. No two targets have the same name.
+const PACKAGES: [&str; 2] = ["xs/fuzz", "xs/server/fuzz"];
 
 /// The version whose command line is used here.
 const VERSION: &str = "0.13.2";

@@ -17,6 +17,12 @@ const PURE: &[&str] = &[
     "xs/src/perms.rs",
     "xs/src/proto.rs",
     "xs/src/proto",
+    "xs/server/src/core.rs",
+    "xs/server/src/core",
+    "xs/server/src/store.rs",
+    "xs/server/src/store",
+    "xs/server/src/transaction.rs",
+    "xs/server/src/watches.rs",
 ];
 
 /// What would make them impure.
