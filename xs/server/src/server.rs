@@ -192,20 +192,16 @@ impl Server {
     /// Sends what there is to send, sees who came and went, and who is listened to again.
     fn settle(&mut self) -> io::Result<()> {
         loop {
-            let (joined, to_send) = (self.core.take_joined(), self.core.take_to_send());
-            let gone = self.core.take_gone();
-            if joined.is_empty() && to_send.is_empty() && gone.is_empty() {
+            self.take_in();
+            let to_send = self.core.take_to_send();
+            if to_send.is_empty() {
                 break;
-            }
-            for (id, link) in joined {
-                self.join(id, link);
             }
             for id in to_send {
                 if self.send(id).is_err() {
                     self.end(id);
                 }
             }
-            gone.into_iter().for_each(|id| self.drop_wire(id));
         }
         let pause = self.release_held();
         let accepting = self.listener.as_ref().and_then(Listener::again);
@@ -216,13 +212,23 @@ impl Server {
         self.alarm.set(due)
     }
 
+    /// Connects the domains that came, and lets go of those that went.
+    pub(super) fn take_in(&mut self) {
+        let (gone, joined) = (self.core.take_gone(), self.core.take_joined());
+        // The links of one domain may have the same descriptor: the old one has to go first.
+        gone.iter().for_each(|id| self.drop_wire(*id));
+        for (id, link) in joined.into_iter().filter(|(id, _)| !gone.contains(id)) {
+            self.join(id, link);
+        }
+    }
+
     /// Connects a domain, or gives its connection another link.
     fn join(&mut self, id: ConnId, mut link: Box<dyn Link>) {
         self.drop_wire(id);
         let welcomed = link.welcome(self.core.offered(id));
         match welcomed.and_then(|()| self.adopt(id, link)) {
             // What the domain said before was no event here.
-            Ok(()) => self.serve(id, EventFlags::empty()),
+            Ok(()) => self.queue(id),
             Err(_) => self.core.disconnect(id),
         }
     }

@@ -41,6 +41,8 @@ impl Server {
             self.send(id)?;
         }
         let heard = self.receive(id)?;
+        // Before the reply says so: whoever reads it may use the ring at once.
+        self.take_in();
         // Nobody is there to be told, and nothing is left that could be carried out.
         if ready.intersects(EventFlags::HUP | EventFlags::ERR) && !heard {
             return Err(Ended);
@@ -137,7 +139,7 @@ impl Server {
     }
 
     /// Has the next turn serve a connection, whatever epoll says.
-    fn queue(&mut self, id: ConnId) {
+    pub(super) fn queue(&mut self, id: ConnId) {
         if let Some(wire) = self.wires.get_mut(&id)
             && !std::mem::replace(&mut wire.queued, true)
         {
