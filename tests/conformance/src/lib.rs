@@ -1,7 +1,7 @@
-//! What the project relies on, each fact written once and run against every real implementation.
+//! What the project relies on, each fact written once and run against every implementation.
 //!
-//! [`store`] is the suite of the xenstore. `cargo xtask daemons test` runs it on the host,
-//! `cargo xtask lab test` in dom0 of a real Xen. What differs between the daemons is told in
+//! [`store`] is the suite of the xenstore. `cargo test` runs it on ours, `cargo xtask daemons test`
+//! on the real ones as well, `cargo xtask lab test` in dom0 of a real Xen. What differs between the daemons is told in
 //! `docs/store-daemons.md`.
 
 #![forbid(unsafe_code)]

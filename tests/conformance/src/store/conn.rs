@@ -7,14 +7,13 @@ use std::path::Path as FilePath;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use store_daemons::Ring;
 use tokio::runtime::Runtime;
 use xen_types::{DomId, Gfn, Port};
 use xs::ask::Ask;
 use xs::tokio::{Store as _, View as _};
 use xs::{Condition, Deadline, Event, Met, Name, Path, Perms, Result, Store as _, View as _};
 
-use super::ring;
+use super::ring::Ring;
 
 /// By what a fact speaks to the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,7 +153,7 @@ impl Conn {
 
     /// Speaks over a guest's ring.
     pub(super) fn over(front: Front, ring: Ring) -> Result<Self> {
-        let (page, bell) = ring::halves(ring);
+        let Ring { page, bell } = ring;
         match front {
             Front::Blocking | Front::ByHand => {
                 xs::Client::over_ring(page, bell).map(Self::Blocking)

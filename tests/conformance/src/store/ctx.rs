@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, RwLockReadGuard};
 
-use store_daemons::{Daemon, DomId, Kind};
+use store_daemons::DomId;
 use xs::Path;
 
 use super::conn::{Conn, Front, soon};
 use super::fact::Subject;
 use super::guest::Guest;
+use super::host::{Host, Store};
 use super::place::Place;
 use super::wire::Wire;
 
@@ -25,7 +26,7 @@ pub(super) struct Ctx {
     home: Path,
 }
 
-/// What the one daemon does, and the other.
+/// What the one daemon does, and the other. Ours does what the C daemon does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Per<T> {
     pub(super) c: T,
@@ -54,9 +55,17 @@ impl Ctx {
 
     /// Of what the daemons do, what this one does.
     pub(super) fn per<T>(&self, per: Per<T>) -> T {
-        match self.place.kind() {
-            Kind::C => per.c,
-            Kind::OCaml => per.ocaml,
+        match self.place.store() {
+            Store::C | Store::Ours => per.c,
+            Store::OCaml => per.ocaml,
+        }
+    }
+
+    /// The same where ours does not do what the C daemon does.
+    pub(super) fn per_and_ours<T>(&self, per: Per<T>, ours: T) -> T {
+        match self.place.store() {
+            Store::Ours => ours,
+            Store::C | Store::OCaml => self.per(per),
         }
     }
 
@@ -123,7 +132,7 @@ impl Ctx {
     }
 
     /// The daemon, for a fact that has it alone.
-    pub(super) fn daemon(&self) -> RwLockReadGuard<'_, Daemon> {
+    pub(super) fn daemon(&self) -> RwLockReadGuard<'_, Box<dyn Host>> {
         self.place.daemon()
     }
 

@@ -4,7 +4,9 @@ use store_daemons::DomId;
 use xs::{Kind, Path, Perms};
 
 use super::fact::Facts as _;
-use super::wire::{RESET_WATCHES, RESTRICT, WATCH, WRITE};
+use super::wire::{
+    DOMAIN_PATH, INTRODUCE, RELEASE, RESET_WATCHES, RESTRICT, WATCH, WRITE, Wire, packet,
+};
 use super::{Ctx, Fact, Per, facts};
 
 pub(super) fn facts() -> Vec<Fact> {
@@ -14,7 +16,7 @@ pub(super) fn facts() -> Vec<Fact> {
             the_store_knows_the_control_domain,
             a_domain_that_is_unknown_is_neither_released_nor_resumed,
             the_control_command_is_answered,
-            older_daemons_have_neither_features_nor_quotas_to_ask_for,
+            features_and_quotas_can_be_asked_of_ours_only,
         ]),
         Fact::of_dom0(facts![nobody_is_restricted]).by_hand(),
         Fact::of_guests(facts![
@@ -30,7 +32,11 @@ pub(super) fn facts() -> Vec<Fact> {
             a_target_has_to_be_known_to_the_c_daemon,
             resetting_is_refused_while_watches_are_in_use,
         ]),
-        Fact::of_guests(facts![resetting_ends_watches_and_transactions]).by_hand(),
+        Fact::of_guests(facts![
+            resetting_ends_watches_and_transactions,
+            releases_and_introductions_may_come_at_once,
+        ])
+        .by_hand(),
     ]
     .concat()
 }
@@ -57,11 +63,15 @@ fn the_control_command_is_answered(ctx: &Ctx) {
 }
 
 /// Xen 4.21 has `GET_FEATURE`, 4.22 `GET_QUOTA`.
-fn older_daemons_have_neither_features_nor_quotas_to_ask_for(ctx: &Ctx) {
-    let features = ctx.conn().features().unwrap_err();
-    assert_eq!(features.code().unwrap().name(), "ENOSYS");
-    let quotas = ctx.conn().quotas().unwrap_err();
-    assert_eq!(quotas.code().unwrap().name(), "ENOSYS");
+fn features_and_quotas_can_be_asked_of_ours_only(ctx: &Ctx) {
+    let name = |error: xs::Error| error.code().unwrap().name().to_owned();
+    let unknown = Per { c: "ENOSYS", ocaml: "ENOSYS" };
+    let features = ctx.conn().features().map_or_else(name, |features| format!("{features:?}"));
+    assert_eq!(features, ctx.per_and_ours(unknown, "Features(ERROR | WATCH_DEPTH)"));
+    let quotas = ctx.conn().quotas().map_or_else(name, |names| names.join(" "));
+    let of_ours =
+        "nodes watches transactions node-size permissions transaction-nodes path-max memory";
+    assert_eq!(quotas, ctx.per_and_ours(unknown, of_ours));
 }
 
 fn nobody_is_restricted(ctx: &Ctx) {
@@ -165,4 +175,16 @@ fn resetting_ends_watches_and_transactions(ctx: &Ctx) {
     assert_eq!(wire.events(), [""; 0]);
     let refused = wire.ask_in(tx, WRITE, ctx.payload("value").as_bytes()).unwrap_err();
     assert_eq!(refused, ctx.per(Per { c: "ENOENT", ocaml: "EIO" }));
+}
+
+/// In one write, so that a daemon may read all of them before it does anything about the first.
+fn releases_and_introductions_may_come_at_once(ctx: &Ctx) {
+    let domain = ctx.me().domain();
+    let release = packet(RELEASE, 1, 0, format!("{}\0", domain.id()).as_bytes());
+    let introduce = packet(INTRODUCE, 2, 0, &domain.introduction());
+    let mut dom0 = Wire::connect(&ctx.socket());
+    dom0.send_raw(&[release, introduce].concat().repeat(2)).unwrap();
+    let ops = [(); 4].map(|()| dom0.reply().op);
+    assert_eq!(ops, [RELEASE, INTRODUCE, RELEASE, INTRODUCE]);
+    assert_eq!(ctx.wire().ask(DOMAIN_PATH, b"0\0").unwrap(), b"/local/domain/0\0");
 }

@@ -35,7 +35,7 @@ fn threads_that_wait_for_a_daemon_that_dies_are_told(ctx: &Ctx) {
         let for_answers: Vec<_> = (0..16_u32)
             .map(|n| scope.spawn(move || ctx.conn().read(&ctx.home().join(n)).unwrap_err().kind()))
             .collect();
-        ctx.daemon().signal(store_daemons::Signal::KILL).unwrap();
+        ctx.daemon().end().unwrap();
         let threads = for_events.into_iter().chain(for_answers);
         threads.map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });

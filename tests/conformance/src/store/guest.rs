@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use store_daemons::{DomId, Domain, Ring};
+use store_daemons::DomId;
 use xen_types::ShutdownReason;
 use xs::{Path, Perms};
 
 use super::conn::{Conn, Front};
+use super::host::Domain;
 use super::place::Place;
 use super::pump;
+use super::ring::Ring;
 use super::wire::Wire;
 
 /// A guest that the store knows, with a home of its own. Dropping it ends it and takes that away.
@@ -50,7 +52,7 @@ impl Guest {
     }
 
     pub(super) fn ring(&self) -> Ring {
-        self.domain.ring().unwrap()
+        self.domain.ring()
     }
 
     /// Its connection.

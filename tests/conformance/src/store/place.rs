@@ -1,28 +1,30 @@
-//! Where a daemon runs: here, with a machine of its own, or in a real dom0.
+//! Where a store runs: here, with a machine of its own, or in a real dom0.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::{env, fs};
 
-use store_daemons::{Daemon, DomId, Kind};
+use store_daemons::{DomId, Kind};
 
-/// A daemon and what is around it.
+use super::host::{self, Host, Store};
+
+/// A store and what is around it.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// A daemon of ours, whose domains are ours too.
-    Standalone { daemon: Box<RwLock<Daemon>>, last_id: AtomicU16 },
+    /// One that we started, whose domains are ours too.
+    Standalone { store: Store, host: RwLock<Box<dyn Host>>, last_id: AtomicU16 },
     /// The one of the dom0 that this runs in.
-    Dom0 { kind: Kind, last_id: AtomicU16 },
+    Dom0 { store: Store, last_id: AtomicU16 },
 }
 
 impl Place {
-    pub(super) fn start(kind: Kind) -> Self {
-        Self::of(Daemon::start(kind).unwrap())
-    }
-
-    pub(super) fn of(daemon: Daemon) -> Self {
-        Self::Standalone { daemon: Box::new(RwLock::new(daemon)), last_id: AtomicU16::new(0) }
+    pub(super) fn start(store: Store) -> Self {
+        Self::Standalone {
+            store,
+            host: RwLock::new(host::start(store)),
+            last_id: AtomicU16::new(0),
+        }
     }
 
     /// The dom0 that this runs in.
@@ -34,31 +36,29 @@ impl Place {
         });
         let kind = kind.expect("no store daemon runs here");
         // Far above those of a lab's domains.
-        Self::Dom0 { kind, last_id: AtomicU16::new(31_000) }
+        Self::Dom0 { store: kind.into(), last_id: AtomicU16::new(31_000) }
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        match self {
-            Self::Standalone { .. } => self.daemon().kind(),
-            Self::Dom0 { kind, .. } => *kind,
-        }
+    pub(super) fn store(&self) -> Store {
+        let (Self::Standalone { store, .. } | Self::Dom0 { store, .. }) = self;
+        *store
     }
 
-    /// The release of Xen that the daemon is of.
+    /// The release of Xen that the store is of.
     pub(super) fn xen(&self) -> (u32, u32) {
         let read = |number| {
             let text = fs::read_to_string(format!("/sys/hypervisor/version/{number}")).unwrap();
             text.trim_end().parse().unwrap()
         };
         match self {
-            // That of the packages that `store_daemons` is made for.
+            // That of the packages that `store_daemons` is made for, which `xs_server` is like.
             Self::Standalone { .. } => (4, 17),
             Self::Dom0 { .. } => (read("major"), read("minor")),
         }
     }
 
-    /// The daemon, if it is ours.
-    pub(super) fn daemon(&self) -> RwLockReadGuard<'_, Daemon> {
+    /// The store, if we started it.
+    pub(super) fn daemon(&self) -> RwLockReadGuard<'_, Box<dyn Host>> {
         self.lock().read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -72,9 +72,9 @@ impl Place {
         self.lock().write().unwrap_or_else(PoisonError::into_inner).kill().unwrap();
     }
 
-    fn lock(&self) -> &RwLock<Daemon> {
+    fn lock(&self) -> &RwLock<Box<dyn Host>> {
         match self {
-            Self::Standalone { daemon, .. } => daemon,
+            Self::Standalone { host, .. } => host,
             Self::Dom0 { .. } => panic!("only a daemon of our own is stopped, or has our domains"),
         }
     }

@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use store_daemons::Ring;
+
+use super::ring::Ring;
 
 /// The stream; it ends with what is returned.
 pub(super) fn stream(ring: Ring) -> UnixStream {
@@ -18,18 +19,18 @@ pub(super) fn stream(ring: Ring) -> UnixStream {
 /// Moves bytes until the other end of the stream is closed.
 fn pump(ring: &Ring, mut stream: UnixStream) -> io::Result<()> {
     loop {
-        ring.acknowledge()?;
+        ring.bell.acknowledge()?;
         let replies = take(ring)?;
         stream.write_all(&replies)?;
-        let produced = ring.load(REQUESTS_PRODUCED)?;
-        let room = SIZE - produced.wrapping_sub(ring.load(REQUESTS_CONSUMED)?) as usize;
+        let produced = ring.page.load(REQUESTS_PRODUCED);
+        let room = SIZE - produced.wrapping_sub(ring.page.load(REQUESTS_CONSUMED)) as usize;
         let mut events = PollFlags::empty();
         if room > 0 {
             events |= PollFlags::IN;
         }
         let mut fds = [
             PollFd::from_borrowed_fd(stream.as_fd(), events),
-            PollFd::from_borrowed_fd(ring.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(ring.bell.fd(), PollFlags::IN),
         ];
         poll(&mut fds, None)?;
         if fds[0].revents().intersects(PollFlags::IN | PollFlags::HUP) {
@@ -45,7 +46,7 @@ fn pump(ring: &Ring, mut stream: UnixStream) -> io::Result<()> {
 
 /// All replies that are there.
 fn take(ring: &Ring) -> io::Result<Vec<u8>> {
-    let (consumed, produced) = (ring.load(REPLIES_CONSUMED)?, ring.load(REPLIES_PRODUCED)?);
+    let (consumed, produced) = (ring.page.load(REPLIES_CONSUMED), ring.page.load(REPLIES_PRODUCED));
     let mut bytes = vec![0; produced.wrapping_sub(consumed) as usize];
     if bytes.is_empty() {
         return Ok(bytes);
@@ -53,20 +54,20 @@ fn take(ring: &Ring) -> io::Result<Vec<u8>> {
     let start = consumed as usize % SIZE;
     let until_end = (SIZE - start).min(bytes.len());
     let (first, rest) = bytes.split_at_mut(until_end);
-    ring.read(REPLIES + start, first)?;
-    ring.read(REPLIES, rest)?;
-    ring.store(REPLIES_CONSUMED, produced)?;
-    ring.notify()?;
+    ring.page.read(REPLIES + start, first);
+    ring.page.read(REPLIES, rest);
+    ring.page.store(REPLIES_CONSUMED, produced);
+    ring.bell.ring()?;
     Ok(bytes)
 }
 
 fn put(ring: &Ring, produced: u32, bytes: &[u8]) -> io::Result<()> {
     let start = produced as usize % SIZE;
     let (first, rest) = bytes.split_at((SIZE - start).min(bytes.len()));
-    ring.write(start, first)?;
-    ring.write(0, rest)?;
-    ring.store(REQUESTS_PRODUCED, produced.wrapping_add(bytes.len() as u32))?;
-    ring.notify()
+    ring.page.write(start, first);
+    ring.page.write(0, rest);
+    ring.page.store(REQUESTS_PRODUCED, produced.wrapping_add(bytes.len() as u32));
+    ring.bell.ring()
 }
 
 // `struct xenstore_domain_interface` (xen/include/public/io/xs_wire.h).

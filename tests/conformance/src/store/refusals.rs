@@ -74,8 +74,8 @@ fn an_empty_payload_waits_for_more_bytes_in_oxenstored(ctx: &Ctx) {
 fn indices_that_make_no_sense_disturb_nobody(ctx: &Ctx) {
     let ring = ctx.me().ring();
     // More requests than the ring can hold.
-    ring.store(2052, 0x4000_0000).unwrap();
-    ring.notify().unwrap();
+    ring.page.store(2052, 0x4000_0000);
+    ring.bell.ring().unwrap();
     let other = ctx.guest();
     let mut wire = other.wire();
     assert_eq!(wire.ask(DOMAIN_PATH, b"0\0").unwrap(), b"/local/domain/0\0");
@@ -86,9 +86,9 @@ fn a_guest_that_never_reads_disturbs_nobody(ctx: &Ctx) {
     let ring = ctx.me().ring();
     let request = packet(READ, 1, 0, ctx.payload("").as_bytes());
     let many: Vec<u8> = request.iter().copied().cycle().take(1024).collect();
-    ring.write(0, &many).unwrap();
-    ring.store(2052, 1024).unwrap();
-    ring.notify().unwrap();
+    ring.page.write(0, &many);
+    ring.page.store(2052, 1024);
+    ring.bell.ring().unwrap();
     let other = ctx.guest();
     let mut wire = other.wire();
     assert_eq!(wire.ask(DOMAIN_PATH, b"0\0").unwrap(), b"/local/domain/0\0");

@@ -1,23 +1,30 @@
-//! A guest's ring as the client wants it.
+//! A guest's end of its ring, as a client wants it and as facts handle it.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
 
-use store_daemons::Ring;
 use xs::ring::{Bell, Page};
 
+/// The page and its event channel.
+pub(super) struct Ring {
+    pub(super) page: Arc<dyn Page>,
+    pub(super) bell: Arc<dyn Bell>,
+}
+
+impl Ring {
+    /// That of a domain of a real daemon.
+    pub(super) fn of_file(ring: store_daemons::Ring) -> Self {
+        let ring = Arc::new(ring);
+        Self { page: Arc::new(SharedPage(Arc::clone(&ring))), bell: Arc::new(Channel(ring)) }
+    }
+}
+
 /// The page; the kernel copies each access whole, and in order.
-struct SharedPage(Arc<Ring>);
+struct SharedPage(Arc<store_daemons::Ring>);
 
 /// The event channel.
-struct Channel(Arc<Ring>);
-
-/// Both ends of what a client needs.
-pub(super) fn halves(ring: Ring) -> (impl Page, impl Bell) {
-    let ring = Arc::new(ring);
-    (SharedPage(Arc::clone(&ring)), Channel(ring))
-}
+struct Channel(Arc<store_daemons::Ring>);
 
 impl Page for SharedPage {
     fn load(&self, offset: usize) -> u32 {

@@ -4,39 +4,41 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use store_daemons::Kind;
-
 use super::conn::Front;
 use super::ctx::Ctx;
 use super::fact::{Fact, Subject};
+use super::host::Store;
 use super::place::{self, Place};
 
 /// One run of one fact.
 pub struct Trial {
     /// Such as `c/ring/blocking/what_is_written_is_read`.
     pub name: String,
+    /// It needs a daemon, that is, more than this process.
+    pub needs_daemon: bool,
     fact: Fact,
     place: PlaceOf,
     subject: Subject,
     front: Front,
 }
 
-/// A daemon that starts when the first fact wants it.
+/// A store that starts when the first fact wants it.
 #[derive(Clone)]
 enum PlaceOf {
-    Shared(Kind, Arc<OnceLock<Arc<Place>>>),
+    Shared(Store, Arc<OnceLock<Arc<Place>>>),
     Dom0(Arc<OnceLock<Arc<Place>>>),
 }
 
-/// All that can be run here: on daemons of our own if there are some, else in dom0.
+/// All that can be run here: on ours, and on daemons if there are some to start, else in dom0.
 pub fn trials() -> Vec<Trial> {
     let facts = super::all();
     let names: BTreeSet<_> = facts.iter().map(|fact| fact.name).collect();
     assert_eq!(names.len(), facts.len(), "two facts have the same name");
+    let shared = |store| PlaceOf::Shared(store, Arc::default());
     let places = if place::has_daemons() {
-        Kind::ALL.map(|kind| PlaceOf::Shared(kind, Arc::default())).to_vec()
+        [Store::Ours, Store::C, Store::OCaml].map(shared).to_vec()
     } else {
-        vec![PlaceOf::Dom0(Arc::default())]
+        vec![shared(Store::Ours), PlaceOf::Dom0(Arc::default())]
     };
     let on = |place: &PlaceOf| facts.iter().flat_map(|fact| of(*fact, place)).collect::<Vec<_>>();
     places.iter().flat_map(on).collect()
@@ -56,7 +58,8 @@ fn of(fact: Fact, place: &PlaceOf) -> Vec<Trial> {
         fronts.iter().map(move |front| {
             let transport = if subject == Subject::Guest { "ring" } else { "socket" };
             let name = format!("{place}/{transport}/{front}/{}", fact.name);
-            Trial { name, fact, place: place.clone(), subject, front: *front }
+            let needs_daemon = !matches!(place, PlaceOf::Shared(Store::Ours, _));
+            Trial { name, needs_daemon, fact, place: place.clone(), subject, front: *front }
         })
     };
     subjects.iter().copied().flat_map(with).collect()
@@ -66,11 +69,11 @@ impl Trial {
     /// Shows the fact, or panics.
     pub fn run(&self) {
         let place = match &self.place {
-            PlaceOf::Shared(kind, _) if self.fact.alone || self.fact.apart => {
-                Arc::new(Place::start(*kind))
+            PlaceOf::Shared(store, _) if self.fact.alone || self.fact.apart => {
+                Arc::new(Place::start(*store))
             }
-            PlaceOf::Shared(kind, shared) => {
-                Arc::clone(shared.get_or_init(|| Arc::new(Place::start(*kind))))
+            PlaceOf::Shared(store, shared) => {
+                Arc::clone(shared.get_or_init(|| Arc::new(Place::start(*store))))
             }
             PlaceOf::Dom0(here) => Arc::clone(here.get_or_init(|| Arc::new(Place::here()))),
         };
@@ -81,11 +84,10 @@ impl Trial {
 
 impl fmt::Display for PlaceOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Shared(Kind::C, _) => "c",
-            Self::Shared(Kind::OCaml, _) => "ocaml",
-            Self::Dom0(_) => "dom0",
-        })
+        match self {
+            Self::Shared(store, _) => store.fmt(f),
+            Self::Dom0(_) => f.write_str("dom0"),
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use xs::{Kind, Path, all_of, any_of, appears, becomes, vanishes};
+use xs::{Deadline, Kind, Path, all_of, any_of, appears, becomes, vanishes};
 
-use super::conn::{briefly, soon};
+use super::conn::soon;
 use super::{Ctx, Fact, facts};
 
 pub(super) fn facts() -> Vec<Fact> {
@@ -56,7 +57,9 @@ fn a_wait_in_vain_says_what_it_saw_last(ctx: &Ctx) {
 
     let state = ctx.node("state");
     ctx.conn().write(&state, "2").unwrap();
-    let error = ctx.conn().wait(&becomes(state.clone(), "4"), briefly()).unwrap_err();
+    // Long enough to see it once.
+    let deadline = Deadline::after(Duration::from_secs(1));
+    let error = ctx.conn().wait(&becomes(state.clone(), "4"), deadline).unwrap_err();
     assert_eq!(error.kind(), Kind::TimedOut);
     assert_eq!(error.to_string(), format!(r#"wait until {state} becomes "4""#));
     assert_eq!(
@@ -98,7 +101,7 @@ fn waits_leave_no_watches_behind(ctx: &Ctx) {
     // A guest may have 100 watches in oxenstored, 128 in the C daemon.
     (0..150_u32).for_each(|n| {
         let node = ctx.node("a").join(n);
-        let now = xs::Deadline::after(std::time::Duration::from_millis(1));
+        let now = Deadline::after(Duration::from_millis(1));
         ctx.conn().wait(&appears(node), now).unwrap_err();
     });
     ctx.conn().watch_on(ctx.home());

@@ -44,7 +44,7 @@ pub(super) fn facts() -> Vec<Fact> {
             two_writes_of_a_transaction_are_one_event_or_two,
             a_watch_in_a_transaction_outlives_it,
             events_name_no_request,
-            a_depth_is_unknown_to_these_daemons,
+            a_depth_is_known_to_ours_only,
         ])
         .by_hand(),
     ]
@@ -331,7 +331,16 @@ fn events_name_no_request(ctx: &Ctx) {
 }
 
 /// Xen 4.22 has it.
-fn a_depth_is_unknown_to_these_daemons(ctx: &Ctx) {
+fn a_depth_is_known_to_ours_only(ctx: &Ctx) {
     let mut wire = ctx.wire();
-    assert_eq!(wire.refusal(WATCH, ctx.payload("token\x001\0").as_bytes()), "EINVAL");
+    let watched = wire.ask(WATCH, ctx.payload("token\x001\0").as_bytes()).map(drop);
+    let unknown = || Err("EINVAL".to_owned());
+    let expected = Per { c: unknown(), ocaml: unknown() };
+    assert_eq!(watched, ctx.per_and_ours(expected, Ok(())));
+    wire.events();
+    let home = ctx.home();
+    wire.ask(WRITE, format!("{home}/child\0value").as_bytes()).unwrap();
+    wire.ask(WRITE, format!("{home}/child/grandchild\0value").as_bytes()).unwrap();
+    let of_ours = vec![format!("{home}/child\0token\0")];
+    assert_eq!(wire.events(), ctx.per_and_ours(Per { c: vec![], ocaml: vec![] }, of_ours));
 }
