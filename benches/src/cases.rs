@@ -218,7 +218,10 @@ fn flights<'a>(socket: &'a Path) -> Case<'a> {
 }
 
 /// Times operations after some that are not timed.
-fn one_by_one(operations: usize, mut operation: impl FnMut() -> Result<()>) -> Result<Duration> {
+pub(crate) fn one_by_one(
+    operations: usize,
+    mut operation: impl FnMut() -> Result<()>,
+) -> Result<Duration> {
     (0..WARM_UP.min(operations)).try_for_each(|_| operation())?;
     let start = Instant::now();
     (0..operations).try_for_each(|_| operation())?;
@@ -226,7 +229,7 @@ fn one_by_one(operations: usize, mut operation: impl FnMut() -> Result<()>) -> R
 }
 
 /// Times operations of which each thread takes the next as soon as it has done one.
-fn by_threads(
+pub(crate) fn by_threads(
     threads: usize,
     operations: usize,
     operation: impl Fn() -> Result<()> + Sync,
@@ -257,7 +260,7 @@ fn by_threads(
 }
 
 /// Operations before the timed ones: the first of a connection also pay for its buffers.
-const WARM_UP: usize = 20;
+pub(crate) const WARM_UP: usize = 20;
 
 const OURS: &str = "xs";
 const HAND: &str = "hand loop";

@@ -1,7 +1,8 @@
 //! What a careful C programmer would write by hand for this one purpose: the floor.
 //!
 //! One write(2) and one read(2) per round trip; with several requests in flight it reads whatever
-//! is there into a large buffer and sends the next requests in one write.
+//! is there into a large buffer and sends the next requests in one write. What fills a store is
+//! sent in flights, too.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -56,15 +57,31 @@ impl HandLoop {
         self.call(Op::Write, tx, &[path.as_bytes(), b"\0", value]).map(drop)
     }
 
+    /// Removes a node and all below it.
+    ///
+    /// # Errors
+    /// If the daemon refuses.
+    pub fn remove(&mut self, path: &str) -> Result<()> {
+        self.call(Op::Rm, 0, &[path.as_bytes(), b"\0"]).map(drop)
+    }
+
     /// Writes ten nodes in a transaction, one after the other.
     ///
     /// # Errors
     /// If the daemon refuses; a conflict cannot be, as nobody else writes.
     pub fn transaction(&mut self) -> Result<()> {
+        self.transaction_on(&IN_TRANSACTION)
+    }
+
+    /// Writes these nodes in a transaction, one after the other.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn transaction_on(&mut self, paths: &[&str]) -> Result<()> {
         let id = self.call(Op::TransactionStart, 0, &[b"\0"])?;
         let id = id.strip_suffix(b"\0").unwrap_or(id);
         let tx = std::str::from_utf8(id)?.parse().context("the id of a transaction")?;
-        for path in IN_TRANSACTION {
+        for path in paths {
             self.write(tx, path, VALUE)?;
         }
         self.call(Op::TransactionEnd, tx, &[b"T\0"]).map(drop)
@@ -119,6 +136,42 @@ impl HandLoop {
             received -= at;
             answered += came;
             room = came.min(reads - sent);
+        }
+        Ok(())
+    }
+
+    /// Sends many requests of one kind, some in flight at a time, each of which is acknowledged and
+    /// makes so many events.
+    ///
+    /// # Errors
+    /// If the daemon refuses one.
+    pub fn send_all(&mut self, op: Op, events: usize, payloads: &[Vec<u8>]) -> Result<()> {
+        for flight in payloads.chunks(64) {
+            self.out.clear();
+            for payload in flight {
+                self.last_id = self.last_id.wrapping_add(1);
+                wire::put(&mut self.out, op, self.last_id, 0, &[payload]);
+            }
+            self.stream.write_all(&self.out).context("write requests")?;
+            let (mut received, mut answers, mut told) = (0, 0, 0);
+            while (answers, told) != (flight.len(), flight.len() * events) {
+                received += self.receive(received)?;
+                let mut at = 0;
+                while let Some((reply, len)) = wire::first(&self.input[at..received])? {
+                    match reply.op {
+                        wire::EVENT => told += 1,
+                        _ => {
+                            let id = reply.id;
+                            reply.answers(op, id)?;
+                            answers += 1;
+                        }
+                    }
+                    at += len;
+                }
+                self.input.copy_within(at..received, 0);
+                received -= at;
+            }
+            ensure!(received == 0, "{received} bytes too many after the replies");
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ impl Host {
         let installation = installation()?;
         let daemon = Setup::new(Kind::C).installed_in(&installation).start()?;
         content::make(daemon.socket()).context("fill the store")?;
-        Ok(Self { daemon, libraries: installation.join("root/usr/lib/x86_64-linux-gnu") })
+        Ok(Self { daemon, libraries: libraries(&installation) })
     }
 
     /// Where the daemon listens.
@@ -39,8 +39,13 @@ impl Host {
     }
 }
 
+/// The folder with Xen's libraries, where the packages are unpacked.
+pub(crate) fn libraries(installation: &Path) -> PathBuf {
+    installation.join("root/usr/lib/x86_64-linux-gnu")
+}
+
 /// Where the packages are unpacked; fetches them if nobody has said where.
-fn installation() -> Result<PathBuf> {
+pub(crate) fn installation() -> Result<PathBuf> {
     if let Some(folder) = env::var_os(VARIABLE) {
         return Ok(folder.into());
     }

@@ -1,5 +1,8 @@
-//! What the xenstore client costs, measured on the real C xenstored against its peers: a loop
-//! written by hand, which is the floor, and Xen's own libxenstore.
+//! What the xenstore client and the store cost.
+//!
+//! The client is measured on the real C xenstored against its peers: a loop written by hand, which is
+//! the floor, and Xen's own libxenstore. The store is measured against the two real daemons, all three
+//! with the same client: see [`server`].
 //!
 //! ```text
 //!   cases (who does what, and what is aimed at)
@@ -19,6 +22,7 @@ pub mod libxenstore;
 pub mod measure;
 pub mod on_tokio;
 pub mod ours;
+pub mod server;
 pub mod syscalls;
 pub mod table;
 pub mod wire;

@@ -145,25 +145,30 @@ impl fmt::Display for Aim {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = ["what", "who", "", "against", "", "is", "quartiles", "aim", ""];
-        let mut lines = vec![head.map(str::to_owned)];
-        lines.extend(self.rows.iter().map(Row::cells));
-        let width = |column: usize| {
-            lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default()
-        };
-        let widths: [usize; 9] = std::array::from_fn(width);
-        for line in &lines {
-            let mut text = String::new();
-            for (column, cell) in line.iter().enumerate() {
-                let width = widths[column];
-                match RIGHT.contains(&column) {
-                    true => text.push_str(&format!("{cell:>width$}  ")),
-                    false => text.push_str(&format!("{cell:<width$}  ")),
-                }
-            }
-            writeln!(f, "{}", text.trim_end())?;
-        }
+        let lines = [head.map(str::to_owned)].into_iter().chain(self.rows.iter().map(Row::cells));
+        f.write_str(&in_columns(&lines.collect::<Vec<_>>(), &RIGHT))?;
         self.notes.iter().try_for_each(|note| writeln!(f, "{note}"))
     }
+}
+
+/// Lines of cells, those of a column below each other, and to the right in some columns.
+pub(crate) fn in_columns<const N: usize>(lines: &[[String; N]], right: &[usize]) -> String {
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default()
+    });
+    let mut text = String::new();
+    for line in lines {
+        let mut row = String::new();
+        for (column, (cell, width)) in line.iter().zip(widths).enumerate() {
+            match right.contains(&column) {
+                true => row.push_str(&format!("{cell:>width$}  ")),
+                false => row.push_str(&format!("{cell:<width$}  ")),
+            }
+        }
+        text.push_str(row.trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 /// The columns with numbers.

@@ -10,9 +10,12 @@ use anyhow::{Result, bail, ensure};
 pub enum Op {
     Directory = 1,
     Read = 2,
+    Watch = 4,
     TransactionStart = 6,
     TransactionEnd = 7,
     Write = 11,
+    Rm = 13,
+    SetPerms = 14,
 }
 
 /// The reply at the front of some bytes.
@@ -66,6 +69,9 @@ impl<'a> Reply<'a> {
 
 /// The operation of a reply that refuses.
 pub const ERROR: u32 = 16;
+
+/// The operation of an event.
+pub const EVENT: u32 = 15;
 
 /// The longest packet.
 pub const LONGEST_PACKET: usize = HEADER + LONGEST_PAYLOAD;

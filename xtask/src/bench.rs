@@ -12,6 +12,14 @@ use clap::{Args, Subcommand};
 pub(crate) enum Command {
     /// The xenstore client, on the real C xenstored: one table with all ratios.
     Xs(Options),
+    /// The store, against the real xenstored and oxenstored: one table with all ratios.
+    XsServer {
+        #[command(flatten)]
+        options: Options,
+        /// Draw the plot anew, docs/xs-server.svg.
+        #[arg(long)]
+        plot: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -19,7 +27,7 @@ pub(crate) struct Options {
     /// Fewer rounds: for a look, not for a verdict.
     #[arg(long)]
     quick: bool,
-    /// Daemon and clients share one processor.
+    /// Daemons and clients share one processor.
     #[arg(long)]
     pin: bool,
     /// Fail if an aim is missed.
@@ -29,11 +37,19 @@ pub(crate) struct Options {
 
 /// Builds the benchmark and runs it.
 pub(crate) fn run(root: &Path, command: &Command) -> Result<ExitCode> {
-    let Command::Xs(options) = command;
-    let flags = [(options.quick, "--quick"), (options.pin, "--pin"), (options.strict, "--strict")];
+    let (program, options, plot) = match command {
+        Command::Xs(options) => ("xs-table", options, false),
+        Command::XsServer { options, plot } => ("xs-server-table", options, *plot),
+    };
+    let flags = [
+        (options.quick, "--quick"),
+        (options.pin, "--pin"),
+        (options.strict, "--strict"),
+        (plot, "--plot=docs/xs-server.svg"),
+    ];
     let flags = flags.iter().filter(|(given, _)| *given).map(|(_, flag)| flag);
     let status = Process::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["run", "--release", "--locked", "--quiet", "-p", "benches", "--bin", "xs-table"])
+        .args(["run", "--release", "--locked", "--quiet", "-p", "benches", "--bin", program])
         .arg("--")
         .args(flags)
         .current_dir(root)
