@@ -13,7 +13,11 @@ pub struct Deadline(Instant);
 impl Deadline {
     /// A deadline `timeout` from now. A timeout too long for the clock is cut to 30 years.
     pub fn after(timeout: Duration) -> Self {
-        let now = Instant::now();
+        Self::counted_from(Instant::now(), timeout)
+    }
+
+    /// The moment that is `timeout` later than `now`.
+    pub fn counted_from(now: Instant, timeout: Duration) -> Self {
         Self(now.checked_add(timeout).unwrap_or(now + THIRTY_YEARS))
     }
 

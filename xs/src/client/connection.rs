@@ -16,7 +16,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use xen_types::Deadline;
 
@@ -293,10 +293,10 @@ impl Connection {
 
     /// The daemon may have stopped reading because nobody reads what it says: so this reads, too.
     fn wait_for_room<'a>(&'a self, mut state: Guard<'a>, deadline: Deadline) -> Guard<'a> {
-        if !state.reading {
-            return self.read(state, deadline);
-        }
         let remaining = deadline.remaining(Instant::now());
+        if !state.reading {
+            return self.read(state, remaining);
+        }
         if self.transport.room_is_received() {
             state.last_ticket += 1;
             let awaited = Awaited::Room(state.last_ticket);
@@ -346,7 +346,7 @@ impl Connection {
                 Self::get_up(&mut state, awaited);
             } else {
                 looked_late = late;
-                state = self.read(state, deadline);
+                state = self.read(state, deadline.remaining(now));
             }
         };
         self.release(state);
@@ -361,7 +361,7 @@ impl Connection {
     }
 
     /// Receives once, without the lock, sorts what came, and sends what has found room meanwhile.
-    fn read<'a>(&'a self, mut state: Guard<'a>, deadline: Deadline) -> Guard<'a> {
+    fn read<'a>(&'a self, mut state: Guard<'a>, remaining: Duration) -> Guard<'a> {
         state.reading = true;
         self.flush(&mut state);
         let stuck = state.stuck;
@@ -373,7 +373,6 @@ impl Connection {
             std::thread::yield_now();
         }
 
-        let remaining = deadline.remaining(Instant::now());
         let received = if stuck || remaining.is_zero() {
             let ready = self.transport.wait_until_ready(remaining);
             ready.and_then(|()| self.transport.receive(&mut buffer))
