@@ -27,9 +27,12 @@ pub(crate) struct Options {
     /// Fewer rounds: for a look, not for a verdict.
     #[arg(long)]
     quick: bool,
-    /// Daemons and clients share one processor.
-    #[arg(long)]
+    /// Daemons and clients share one processor: what `xs` does anyhow, its aims are for that.
+    #[arg(long, conflicts_with = "spread")]
     pin: bool,
+    /// The scheduler places daemons and clients: what `xs-server` does anyhow.
+    #[arg(long)]
+    spread: bool,
     /// Fail if an aim is missed.
     #[arg(long)]
     strict: bool,
@@ -41,9 +44,10 @@ pub(crate) fn run(root: &Path, command: &Command) -> Result<ExitCode> {
         Command::Xs(options) => ("xs-table", options, false),
         Command::XsServer { options, plot } => ("xs-server-table", options, *plot),
     };
+    let pinned = options.pin || matches!(command, Command::Xs(_)) && !options.spread;
     let flags = [
         (options.quick, "--quick"),
-        (options.pin, "--pin"),
+        (pinned, "--pin"),
         (options.strict, "--strict"),
         (plot, "--plot=docs/xs-server.svg"),
     ];
