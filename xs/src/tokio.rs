@@ -114,7 +114,7 @@ impl Client {
     /// # Panics
     /// As for [`Client::open`].
     pub async fn connect(socket: impl AsRef<FilePath>) -> Result<Self> {
-        Self::connect_by(socket, after(REQUEST_TIMEOUT)).await
+        Self::connect_by(socket, Deadline::counted_from(now(), REQUEST_TIMEOUT)).await
     }
 
     /// Connects to the daemon that listens on this socket, trying until `deadline` as
@@ -210,10 +210,10 @@ impl Client {
 
     /// When a request that starts now gives up.
     fn request_deadline(&self) -> std::result::Result<Deadline, Cause> {
-        let deadline = self.cut(after(self.request_timeout));
+        let now = now();
         match self.deadline {
-            Some(own) if own.passed(now()) => Err(Cause::NotSent),
-            _ => Ok(deadline),
+            Some(own) if own.passed(now) => Err(Cause::NotSent),
+            _ => Ok(self.cut(Deadline::counted_from(now, self.request_timeout))),
         }
     }
 
@@ -255,11 +255,6 @@ impl Drop for Link {
 
 fn not_over(what: &str, cause: std::io::Error) -> Error {
     Error::new("speak to the store over", Subject::Text(what.into()), Cause::Connect(cause))
-}
-
-/// [`Deadline::after`] on the clock of tokio.
-fn after(timeout: Duration) -> Deadline {
-    now().checked_add(timeout).map_or_else(|| Deadline::after(timeout), Deadline::at)
 }
 
 /// Between two tries to connect; doubled up to the longest.
