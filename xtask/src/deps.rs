@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // doubles
     ("store-daemons", &["xen-types"]),
     ("fakexen", &["xenctrl-sys"]),
+    ("xen-abi", &[]),
     ("xs-server", &["xs", "xen-types"]),
     // users
     ("benches", &["xs", "store-daemons"]),
@@ -38,7 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What stands for a part of Xen: any package may test against it.
-const DOUBLES: &[&str] = &["store-daemons", "xs-server"];
+const DOUBLES: &[&str] = &["store-daemons", "xen-abi", "xs-server"];
 
 const LAYERS: &[&str] = &["xen-types", "xs", "xc", "eventchn", "devices", "xg", "xenops"];
 
