@@ -1,48 +1,103 @@
-//! Builds through the C boundary, without Xen: against stub libraries compiled from `tests/stub` here
-//! and in `xc`.
+//! Builds through the C boundary, without Xen: against libraries that record what arrives.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 #![allow(unsafe_code, reason = "loads libraries from folders")]
 
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::path::Path;
-use std::process::Command;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use xc::{GuestKind, OpenOptions, Release, Xc};
+use xen_abi::{Call, Stub, layout};
 use xen_types::{DomId, MiB, Port};
 use xg::backend::{Backend as _, LibXenGuest};
 use xg::{BuildConfig, Kernel, Kind, Xg};
 
-/// Opens a Xen whose libraries, stubs of 4.19 named for `minor`, are in a folder of the test's own.
-fn xen(test: &str, minor: u16, defines: &[&str]) -> Xc {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
-    std::fs::create_dir_all(&folder).unwrap();
-    let reports = format!("-DREPORTS={minor}");
-    for (name, source) in [
-        ("libxenctrl", concat!(env!("CARGO_MANIFEST_DIR"), "/../xc/tests/stub/libxenctrl.c")),
-        ("libxenguest", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stub/libxenguest.c")),
-    ] {
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-Wall", "-Werror", "-DMINOR=19", &reports])
-            .args(defines)
-            .arg(source)
-            .arg("-o")
-            .arg(folder.join(format!("{name}.so.4.{minor}")))
-            .status()
-            .unwrap();
-        assert!(compiled.success(), "cc failed");
-    }
-    let options = OpenOptions::new().release(Release::new(4, minor));
-    // SAFETY: the libraries must be those of the release: the stubs have the calls and layouts of
-    // 4.19 and all known ones after it, and what differs is the subject of the tests.
-    let options = unsafe { options.library_directory(folder) };
-    // SAFETY: the calls must be those of the newest known release: the stubs' are.
-    let options = unsafe { options.allow_unknown_release(true) };
-    options.open().unwrap()
+/// The errno of EBUSY.
+const EBUSY: i32 = 16;
+
+/// What the library's images are like.
+#[derive(Clone, Copy)]
+struct Image {
+    /// The machine frame of the store's page.
+    store_frame: u64,
+    /// By how many words everything stands later than measured.
+    shift: usize,
 }
 
-/// A gzip header: passes inspection, and the stub does not look.
+const IMAGE: Image = Image { store_frame: 102, shift: 0 };
+
+/// What is in every image of 4.19.
+const NEW: [(&str, u64); 4] = [
+    ("max_kernel_size", 1 << 30),
+    ("max_module_size", 1 << 30),
+    ("max_devicetree_size", 1 << 30),
+    ("flags", 16),
+];
+
+impl Image {
+    /// A new image that belongs to this handle.
+    fn words(self, handle: u64) -> Vec<u64> {
+        let fields = [&NEW[..], &[("xch", handle)]].concat();
+        let bytes = layout("struct xc_dom_image", 19).unwrap().bytes(&fields);
+        let words = bytes.chunks(8).map(|word| u64::from_le_bytes(word.try_into().unwrap()));
+        std::iter::repeat_n(0, self.shift).chain(words).collect()
+    }
+
+    /// The bytes of one whose building is done.
+    fn built(self) -> Vec<u8> {
+        let map = vec![100, 101, self.store_frame, 103].leak().as_ptr().addr() as u64;
+        let places = [("console_pfn", 1), ("xenstore_pfn", 2), ("pv_p2m", map), ("p2m_size", 4)];
+        let fields = [&NEW[..], &places, &[("total_pages", 4)]].concat();
+        layout("struct xc_dom_image", 19).unwrap().bytes(&fields)
+    }
+}
+
+/// The images that there are, by their handles.
+type Images = Mutex<HashMap<u64, Vec<u64>>>;
+
+fn allocate(images: &Images, image: Image, call: &Call<'_>) -> i64 {
+    let handle = call.number(0);
+    let mut images = images.lock().unwrap();
+    if images.contains_key(&handle) {
+        call.fail(EBUSY);
+        return 0; // a null pointer
+    }
+    let words = images.entry(handle).or_insert(image.words(handle));
+    words.as_ptr().addr().cast_signed() as i64
+}
+
+/// Opens a Xen with libraries of 4.19 named for `minor`.
+fn xen(minor: u16, image: Image) -> (Stub, Xc) {
+    let stub = Stub::named(Path::new(env!("CARGO_TARGET_TMPDIR")), 19, minor, &[]);
+    let handles = AtomicI64::new(0x10000);
+    let images = Arc::new(Images::default());
+    let released = Arc::clone(&images);
+    stub.on("xc_interface_open", move |_| handles.fetch_add(16, Ordering::Relaxed));
+    stub.on("xc_dom_allocate", move |call| allocate(&images, image, call));
+    stub.on("xc_dom_release", move |call| {
+        let address = call.number(0);
+        released.lock().unwrap().retain(|_, words| words.as_ptr().addr() as u64 != address);
+        0
+    });
+    stub.on("xc_dom_build_image", move |call| {
+        call.write(0, &image.built());
+        0
+    });
+    let options = OpenOptions::new().release(Release::new(4, minor));
+    // SAFETY: the libraries must be those of the release: they have the calls and layouts of 4.19 and
+    // all known ones after it, and what differs is the subject of the tests.
+    let options = unsafe { options.library_directory(stub.directory()) };
+    // SAFETY: the calls must be those of the newest known release: the libraries' are.
+    let options = unsafe { options.allow_unknown_release(true) };
+    let xc = options.open().unwrap();
+    stub.calls();
+    (stub, xc)
+}
+
+/// A gzip header: passes inspection, and the library does not look.
 fn build(xc: &Xc) -> xg::Result<xg::Built> {
     let kernel = Kernel::from_bytes("vmlinuz", b"\x1f\x8b\x08\0\0\0".to_vec()).unwrap();
     let config = BuildConfig::new(GuestKind::Pv, kernel, MiB(16), Port(1), Port(2));
@@ -51,25 +106,30 @@ fn build(xc: &Xc) -> xg::Result<xg::Built> {
 
 #[test]
 fn a_build_goes_through_the_library_beside_libxenctrl() {
-    let built = build(&xen("beside", 20, &[])).unwrap();
+    let (stub, xc) = xen(20, IMAGE);
+    let built = build(&xc).unwrap();
     assert_eq!((built.store.number(), built.console.number()), (102, 101));
+    let calls = stub.calls();
+    assert!(calls.contains(&"xc_dom_kernel_mem(&, &, 6)".to_owned()), "{calls:?}");
+    assert!(calls.contains(&"xc_dom_boot_xen_init(&, &, 5)".to_owned()), "{calls:?}");
+    assert!(calls.contains(&"xc_dom_mem_init(&, 16)".to_owned()), "{calls:?}");
 }
 
 #[test]
 fn a_release_that_xc_opened_on_request_is_built_with_too() {
-    let built = build(&xen("unknown", 30, &[])).unwrap();
+    let built = build(&xen(30, IMAGE).1).unwrap();
     assert_eq!(built.store.number(), 102);
 }
 
 #[test]
 fn an_image_laid_out_otherwise_is_refused_with_library_and_release() {
-    let error = build(&xen("shifted", 20, &["-DSHIFT=8"])).unwrap_err();
+    let error = build(&xen(20, Image { shift: 1, ..IMAGE }).1).unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
     assert_eq!(error.to_string(), "build domain 5: xc_dom_allocate");
     let cause = error.source().unwrap().to_string();
     assert!(
         cause.ends_with(
-            "shifted/libxenguest.so.4.20: not the image layout of Xen 4.20: \
+            "/libxenguest.so.4.20: not the image layout of Xen 4.20: \
              MaxKernelSize of a new one is 0x0"
         ),
         "{cause}"
@@ -78,16 +138,16 @@ fn an_image_laid_out_otherwise_is_refused_with_library_and_release() {
 
 #[test]
 fn a_hole_in_the_map_is_no_frame() {
-    let error = build(&xen("hole", 20, &["-DSTORE_FRAME=-1"])).unwrap_err();
+    let error = build(&xen(20, Image { store_frame: u64::MAX, ..IMAGE }).1).unwrap_err();
     assert_eq!(error.to_string(), "build domain 5: xc_dom_p2m");
 }
 
 #[test]
 fn two_images_at_once_have_a_handle_each() {
-    let xc = xen("handles", 20, &[]);
+    let (_stub, xc) = xen(20, IMAGE);
     let builder = LibXenGuest::beside(Arc::clone(xc.library().unwrap())).unwrap();
     let first = builder.allocate(c"", None).unwrap();
-    let second = builder.allocate(c"", None); // the stub refuses a handle that has an image
+    let second = builder.allocate(c"", None); // refused for a handle that has an image
     assert!(second.is_ok(), "{second:?}");
     drop(first);
 }

@@ -64,7 +64,7 @@ impl Stub {
         let state: &'static State = Box::leak(Box::new(State::default()));
         for library in LIBRARIES {
             let path = folder.join(format!("{library}.so.4.{name}"));
-            compile(&source::of(library, minor, missing), &path);
+            compile(source::of(library, minor, missing), &path);
             connect(&path, state);
         }
         let stub = Self { minor, folder, state };
@@ -158,15 +158,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn compile(source: &str, path: &Path) {
-    let file = path.with_extension("c");
-    std::fs::write(&file, source).expect("write the library's source");
-    let status = Command::new("cc")
-        .args(["-shared", "-fPIC", "-w", "-O0", "-o"])
-        .args([path, &file])
-        .status()
-        .expect("run the C compiler cc");
-    assert!(status.success(), "cc failed on {}", file.display());
+/// Puts the library of this source at `path`. Each is compiled once, and copied, as the dynamic loader
+/// takes one file for one library.
+fn compile(source: String, path: &Path) {
+    static COMPILED: Mutex<Option<HashMap<String, Vec<u8>>>> = Mutex::new(None);
+    let mut compiled = lock(&COMPILED);
+    let library = compiled.get_or_insert_default().entry(source).or_insert_with_key(|source| {
+        let file = path.with_extension("c");
+        std::fs::write(&file, source).expect("write the library's source");
+        let status = Command::new("cc")
+            .args(["-shared", "-fPIC", "-w", "-O0", "-o"])
+            .args([path, &file])
+            .status()
+            .expect("run the C compiler cc");
+        assert!(status.success(), "cc failed on {}", file.display());
+        std::fs::read(path).expect("read the library just compiled")
+    });
+    std::fs::write(path, library).expect("write the library");
 }
 
 /// Tells a library where its calls go.

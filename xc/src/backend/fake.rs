@@ -2,10 +2,13 @@
 
 use std::sync::Mutex;
 
-use rustix::io::Errno;
-use xen_types::{DomId, KiB, Port};
+use xen_types::{DomId, KiB};
 
-use super::{Backend, CallError, CreateDomain, DomainInfo, E820Entry, PhysInfo, Release};
+use super::{
+    CallError, CreateDomain, DeviceCalls, DomainCalls, DomainInfo, E820Entry, EventCalls,
+    FlaskCalls, HostCalls, HvmCalls, Hypervisor, MemoryCalls, PhysInfo, Release, SchedulerCalls,
+    VcpuCalls,
+};
 
 /// Answers questions from its fields and notes every other call as text.
 #[derive(Debug)]
@@ -54,97 +57,81 @@ impl Fake {
     fn note(&self, call: String) {
         self.calls.lock().unwrap().push(call);
     }
-
-    fn unexpected<T>(&self) -> Result<T, CallError> {
-        Err(Errno::NOSYS.into())
-    }
 }
 
-impl Backend for Fake {
+impl Hypervisor for Fake {
     fn release(&self) -> Release {
         self.release
     }
+}
+
+impl HostCalls for Fake {
     fn version(&self) -> Result<u32, CallError> {
         Ok(self.version)
     }
+
     fn extra_version(&self) -> Result<Vec<u8>, CallError> {
         Ok(self.extra.to_vec())
     }
+
     fn physinfo(&self) -> Result<PhysInfo, CallError> {
         Ok(self.host)
     }
+}
+
+impl DomainCalls for Fake {
     fn domain_create(&self, domid: u32, config: &CreateDomain) -> Result<u32, CallError> {
         self.note(format!("domain_create {domid:#x} {:#x}", config.flags));
         Ok(self.created)
     }
+
     fn domain_destroy(&self, dom: DomId) -> Result<(), CallError> {
         self.note(format!("domain_destroy {dom}"));
         Ok(())
     }
-    fn domain_pause(&self, _: DomId) -> Result<(), CallError> {
-        self.unexpected()
-    }
-    fn domain_unpause(&self, _: DomId) -> Result<(), CallError> {
-        self.unexpected()
-    }
+
     fn domain_shutdown(&self, dom: DomId, reason: i32) -> Result<(), CallError> {
         self.note(format!("domain_shutdown {dom} {reason}"));
         Ok(())
     }
+
     fn domain_getinfolist(&self, first: u32, max: u32) -> Result<Vec<DomainInfo>, CallError> {
         let from = self.domains.iter().filter(|d| u32::from(d.domain) >= first);
         Ok(from.take(max as usize).copied().collect())
     }
-    fn domain_sethandle(&self, _: DomId, _: [u8; 16]) -> Result<(), CallError> {
-        self.unexpected()
-    }
+}
+
+impl MemoryCalls for Fake {
     fn domain_setmaxmem(&self, dom: DomId, max: KiB) -> Result<(), CallError> {
         self.note(format!("domain_setmaxmem {dom} {max}"));
         Ok(())
     }
-    fn domain_set_memmap_limit(&self, _: DomId, _: KiB) -> Result<(), CallError> {
-        self.unexpected()
-    }
+
     fn domain_set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<(), CallError> {
         self.note(format!("domain_set_memory_map {dom} {map:?}"));
         Ok(())
     }
-    fn domain_claim_pages(&self, _: DomId, _: u64) -> Result<(), CallError> {
-        self.unexpected()
-    }
+
     fn get_paging_mempool_size(&self, _: DomId) -> Result<u64, CallError> {
         let call = "xc_get_paging_mempool_size";
         self.paging_mempool.ok_or(CallError::Unsupported { call, xen: self.release })
     }
+
     fn set_paging_mempool_size(&self, dom: DomId, bytes: u64) -> Result<(), CallError> {
         self.get_paging_mempool_size(dom)?;
         self.note(format!("set_paging_mempool_size {dom} {bytes}"));
         Ok(())
     }
+
     fn shadow_control(&self, dom: DomId, operation: u32, mib: u32) -> Result<u32, CallError> {
         self.note(format!("shadow_control {dom} {operation} {mib}"));
         Ok(mib.max(3))
     }
-    fn domain_max_vcpus(&self, _: DomId, _: u32) -> Result<(), CallError> {
-        self.unexpected()
-    }
-    fn domain_set_tsc_info(
-        &self,
-        _: DomId,
-        _: u32,
-        _: u64,
-        _: u32,
-        _: u32,
-    ) -> Result<(), CallError> {
-        self.unexpected()
-    }
-    fn evtchn_alloc_unbound(&self, _: DomId, _: DomId) -> Result<Port, CallError> {
-        self.unexpected()
-    }
-    fn hvm_param_get(&self, _: DomId, _: u32) -> Result<u64, CallError> {
-        self.unexpected()
-    }
-    fn hvm_param_set(&self, _: DomId, _: u32, _: u64) -> Result<(), CallError> {
-        self.unexpected()
-    }
 }
+
+impl VcpuCalls for Fake {}
+impl SchedulerCalls for Fake {}
+impl EventCalls for Fake {}
+impl HvmCalls for Fake {}
+impl DeviceCalls for Fake {}
+impl FlaskCalls for Fake {}

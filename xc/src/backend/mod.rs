@@ -1,69 +1,87 @@
-//! The seam: one method per C call, nothing decided below it.
+//! The seam: one method per C call, nothing decided below it. One trait a subject.
 //!
 //! Structures are those of the newest Xen; an implementation for an older one converts them.
 
+macro_rules! calls {
+    ($(#[$outer:meta])* pub trait $name:ident;
+     $($(#[$doc:meta])* $symbol:literal
+       fn $call:ident(&self $(, $argument:ident: $type:ty)* $(,)?) -> $answer:ty;)*) => {
+        $(#[$outer])*
+        #[allow(missing_docs, reason = "the C functions' names; tools/include/xenctrl.h describes them")]
+        pub trait $name: $crate::backend::Hypervisor {
+            $($(#[$doc])*
+            #[doc = concat!("`", $symbol, "`")]
+            fn $call(&self $(, $argument: $type)*) -> Result<$answer, $crate::backend::CallError> {
+                let _ = ($($argument,)*);
+                Err($crate::backend::CallError::Unsupported { call: $symbol, xen: self.release() })
+            })*
+        }
+    };
+}
+
+mod device;
+mod domain;
+mod event;
 #[cfg(test)]
 pub(crate) mod fake;
+mod flask;
+mod host;
+mod hvm;
 mod libxenctrl;
+mod memory;
+mod scheduler;
+mod vcpu;
 
 use std::fmt::Debug;
 
 use rustix::io::Errno;
-use xen_types::{DomId, KiB, Port};
 
+pub use device::DeviceCalls;
+pub use domain::DomainCalls;
+pub use event::EventCalls;
+pub use flask::FlaskCalls;
+pub use host::HostCalls;
+pub use hvm::HvmCalls;
 pub use libxenctrl::LibXenCtrl;
+pub use memory::MemoryCalls;
+pub use scheduler::SchedulerCalls;
+pub use vcpu::VcpuCalls;
 pub use xenctrl_sys::{ArchDomainConfig, CreateDomain, DomainInfo, E820Entry, PhysInfo, Release};
+
+/// What stands below all calls. Implementations take calls from many threads at once.
+pub trait Hypervisor: Debug + Send + Sync {
+    /// The release of the hypervisor below.
+    fn release(&self) -> Release;
+}
 
 /// The calls of libxenctrl that this crate makes.
 ///
-/// Each method is the C function of its name with `xc_` before it, does what that does and nothing
-/// else. Implementations take calls from many threads at once.
-#[allow(missing_docs, reason = "the C functions' names; tools/include/xenctrl.h describes them")]
-pub trait Backend: Debug + Send + Sync {
-    /// The release of the hypervisor below.
-    fn release(&self) -> Release;
+/// Each method is the C function that its documentation names, does what that does and nothing else. One that is
+/// not implemented fails as a function does that the library of a release lacks.
+pub trait Backend:
+    HostCalls
+    + DomainCalls
+    + MemoryCalls
+    + VcpuCalls
+    + SchedulerCalls
+    + EventCalls
+    + HvmCalls
+    + DeviceCalls
+    + FlaskCalls
+{
+}
 
-    /// `xc_version(XENVER_version)`: `major << 16 | minor`.
-    fn version(&self) -> Result<u32, CallError>;
-    /// `xc_version(XENVER_extraversion)`: the bytes before the first NUL.
-    fn extra_version(&self) -> Result<Vec<u8>, CallError>;
-    fn physinfo(&self) -> Result<PhysInfo, CallError>;
-
-    /// Takes the domain id to ask for and returns the one given.
-    fn domain_create(&self, domid: u32, config: &CreateDomain) -> Result<u32, CallError>;
-    fn domain_destroy(&self, dom: DomId) -> Result<(), CallError>;
-    fn domain_pause(&self, dom: DomId) -> Result<(), CallError>;
-    fn domain_unpause(&self, dom: DomId) -> Result<(), CallError>;
-    fn domain_shutdown(&self, dom: DomId, reason: i32) -> Result<(), CallError>;
-    /// The existing domains with ids from `first` on, in order, at most `max` of them.
-    fn domain_getinfolist(&self, first: u32, max: u32) -> Result<Vec<DomainInfo>, CallError>;
-    fn domain_sethandle(&self, dom: DomId, handle: [u8; 16]) -> Result<(), CallError>;
-
-    fn domain_setmaxmem(&self, dom: DomId, max: KiB) -> Result<(), CallError>;
-    fn domain_set_memmap_limit(&self, dom: DomId, limit: KiB) -> Result<(), CallError>;
-    fn domain_set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<(), CallError>;
-    fn domain_claim_pages(&self, dom: DomId, pages: u64) -> Result<(), CallError>;
-    /// In bytes.
-    fn get_paging_mempool_size(&self, dom: DomId) -> Result<u64, CallError>;
-    /// In bytes.
-    fn set_paging_mempool_size(&self, dom: DomId, bytes: u64) -> Result<(), CallError>;
-    /// In MiB; returns the size after the operation.
-    fn shadow_control(&self, dom: DomId, operation: u32, mib: u32) -> Result<u32, CallError>;
-
-    fn domain_max_vcpus(&self, dom: DomId, max: u32) -> Result<(), CallError>;
-    /// Mode, nanoseconds elapsed, frequency in kHz, incarnation.
-    fn domain_set_tsc_info(
-        &self,
-        dom: DomId,
-        mode: u32,
-        elapsed: u64,
-        khz: u32,
-        incarnation: u32,
-    ) -> Result<(), CallError>;
-
-    fn evtchn_alloc_unbound(&self, dom: DomId, remote: DomId) -> Result<Port, CallError>;
-    fn hvm_param_get(&self, dom: DomId, param: u32) -> Result<u64, CallError>;
-    fn hvm_param_set(&self, dom: DomId, param: u32, value: u64) -> Result<(), CallError>;
+impl<T> Backend for T where
+    T: HostCalls
+        + DomainCalls
+        + MemoryCalls
+        + VcpuCalls
+        + SchedulerCalls
+        + EventCalls
+        + HvmCalls
+        + DeviceCalls
+        + FlaskCalls
+{
 }
 
 /// One call failed.

@@ -34,7 +34,7 @@ impl Interface {
     /// otherwise (no `/dev/xen/privcmd`, no permission).
     #[doc(alias = "xc_interface_open")]
     pub fn open(library: Arc<Library>) -> Result<Self, OpenError> {
-        let functions = library.functions();
+        let functions = library.functions().handle;
         let open = functions.interface_open.ok_or(OpenError::Missing("xc_interface_open"))?;
         functions.interface_close.ok_or(OpenError::Missing("xc_interface_close"))?;
         // SAFETY: the loggers must outlive the handle: `logger` lives as long as the program.
@@ -61,7 +61,8 @@ impl Interface {
 impl Drop for Interface {
     fn drop(&mut self) {
         // In a forked child the handle is not ours to close; the child's exec or exit drops it.
-        if let (Ok(handle), Some(close)) = (self.as_ptr(), self.library.functions().interface_close)
+        if let (Ok(handle), Some(close)) =
+            (self.as_ptr(), self.library.functions().handle.interface_close)
         {
             // SAFETY: must be open and never used again: it was opened with `self` and ends with it.
             unsafe { close(handle) };

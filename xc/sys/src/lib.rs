@@ -25,6 +25,7 @@
 compile_error!("the layouts of libxenctrl in this crate were measured on x86-64 Linux only");
 
 mod constants;
+mod declared;
 mod functions;
 mod interface;
 mod layout;
@@ -35,11 +36,19 @@ mod profile;
 mod release;
 
 pub use constants::*;
-pub use functions::{Functions, xc_interface};
+#[doc(hidden)]
+pub use declared::{DeclaredConstant, DeclaredFunction, DeclaredLayout, MachineType};
+pub use functions::{
+    DeviceFunctions, DomainFunctions, EventFunctions, FlaskFunctions, Functions, HandleFunctions,
+    HostFunctions, HvmFunctions, MemoryFunctions, SchedulerFunctions, VcpuFunctions, xc_interface,
+};
 pub use interface::{Interface, OpenError, UsedAfterFork};
-pub use layout::{ArchDomainConfig, CreateDomain, DomainInfo, E820Entry, PhysInfo};
-pub use layout::{v4_15, v4_16, v4_17};
+pub use layout::*;
 pub use library::{Library, LoadError, open_for_good};
 pub use logger::{VaList, logger, xentoollog_logger};
-pub use profile::{CreateDomainLayout, DomainInfoLayout, PhysInfoLayout, Profile, ShadowControl};
+pub use profile::{CreateDomainLayout, DomainInfoLayout, PhysInfoLayout, Profile};
 pub use release::{DetectError, Release};
+
+/// The minor numbers of the oldest and the newest release with a profile.
+#[doc(hidden)]
+pub const ALL_MINORS: (u16, u16) = (Profile::OLDEST.minor, Profile::NEWEST.minor);

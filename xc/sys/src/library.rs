@@ -64,9 +64,9 @@ impl Library {
             release,
             source,
         })?;
-        // SAFETY: must be libxenctrl of a known profile and stay loaded: the caller promises the
-        // one, `open_for_good` the other.
-        let functions = unsafe { Functions::load(&library) };
+        // SAFETY: must be libxenctrl with the prototypes of the release and stay loaded: the caller
+        // promises the one, `open_for_good` the other.
+        let functions = unsafe { Functions::load(&library, release) };
         Ok(Self { functions, profile, release, path })
     }
 

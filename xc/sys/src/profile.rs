@@ -12,8 +12,6 @@ pub struct Profile {
     pub domain_info: DomainInfoLayout,
     /// `xc_physinfo_t`.
     pub phys_info: PhysInfoLayout,
-    /// The prototype of `xc_shadow_control`.
-    pub shadow_control: ShadowControl,
 }
 
 impl Profile {
@@ -75,25 +73,14 @@ pub enum PhysInfoLayout {
     V4_17,
 }
 
-/// Which arguments `xc_shadow_control` takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ShadowControl {
-    /// Eight, among them the dirty bitmap.
-    V4_15,
-    /// Five.
-    V4_16,
-}
-
 const V4_15: Profile = Profile {
     create_domain: CreateDomainLayout::V4_15,
     domain_info: DomainInfoLayout::V4_15,
     phys_info: PhysInfoLayout::V4_15,
-    shadow_control: ShadowControl::V4_15,
 };
 const V4_16: Profile = Profile {
     create_domain: CreateDomainLayout::V4_16,
     domain_info: DomainInfoLayout::V4_16,
-    shadow_control: ShadowControl::V4_16,
     ..V4_15
 };
 const V4_17: Profile =

@@ -3,23 +3,16 @@
 #![allow(unsafe_code, reason = "forks")]
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
+use xen_abi::Stub;
 use xenctrl_sys::{Interface, Library, Release, UsedAfterFork};
 
 #[test]
 fn a_handle_is_refused_in_a_forked_child_and_lives_on_in_the_parent() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/stub/libxenctrl.c");
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-DMINOR=17", source, "-o"])
-        .arg(folder.join("libxenctrl.so.4.17"))
-        .status()
-        .unwrap();
-    assert!(compiled.success(), "cc failed");
-    // SAFETY: the folder must hold libxenctrl of 4.17: it holds a stub with its prototypes and layouts.
-    let library = unsafe { Library::load_from(folder, Release::new(4, 17)) }.unwrap();
+    let stub = Stub::new(Path::new(env!("CARGO_TARGET_TMPDIR")), 17);
+    // SAFETY: the folder must hold libxenctrl of 4.17: it holds one with its prototypes.
+    let library = unsafe { Library::load_from(stub.directory(), Release::new(4, 17)) }.unwrap();
     let interface = Interface::open(Arc::new(library)).unwrap();
 
     // SAFETY: the child of a program with threads may only do what is async-signal-safe: it compares

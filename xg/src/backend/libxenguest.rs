@@ -123,7 +123,7 @@ impl Backend for LibXenGuest {
     }
 
     fn set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<(), CallError> {
-        let function = self.library.ctrl().functions().domain_set_memory_map;
+        let function = self.library.ctrl().functions().memory.domain_set_memory_map;
         let set = self.function("xc_domain_set_memory_map", function)?;
         let interface = self.interface()?;
         let handle = handle(&interface)?;
@@ -134,7 +134,7 @@ impl Backend for LibXenGuest {
         check(|| {
             // SAFETY: the handle must be open and the array hold `entries` entries (xenctrl.h):
             // `interface` holds it open until the end of this function, the array has that many.
-            unsafe { set(handle, dom.into(), raw.as_mut_ptr(), entries) }
+            unsafe { set(handle, dom.into(), raw.as_mut_ptr().cast(), entries) }
         })
     }
 

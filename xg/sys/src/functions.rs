@@ -15,41 +15,14 @@ pub struct xc_dom_image {
     _opaque: [u8; 0],
 }
 
-macro_rules! functions {
-    ($($(#[$doc:meta])* $field:ident = $symbol:literal: ($($arg:ty),*) $(-> $ret:ty)?;)*) => {
-        /// One pointer per call; `None` where the loaded library does not have it.
-        ///
-        /// A call may be made with a handle of the libxenctrl that the library was opened with, and
-        /// with an image that [`Functions::dom_allocate`] gave and that is not released.
-        #[derive(Debug, Clone, Copy)]
-        #[non_exhaustive]
-        pub struct Functions {
-            $($(#[$doc])* #[doc(alias = $symbol)]
-              pub $field: Option<unsafe extern "C" fn($($arg),*) $(-> $ret)?>,)*
-        }
+xenctrl_sys::functions! {
+    /// The calls of libxenguest.
+    ///
+    /// A call may be made with a handle of the libxenctrl that the library was opened with, and with
+    /// an image that [`Functions::dom_allocate`] gave and that is not released. A pointer to several
+    /// values, or to a buffer, is one to an array of no length or to `c_void`.
+    pub struct Functions;
 
-        impl Functions {
-            /// Looks every call up in `library`.
-            ///
-            /// # Safety
-            /// `library` must be libxenguest of a release with a known [`ImageLayout`], and must
-            /// never be unloaded.
-            ///
-            /// [`ImageLayout`]: crate::ImageLayout
-            pub(crate) unsafe fn load(library: &libloading::os::unix::Library) -> Self {
-                Self {
-                    $(
-                    // SAFETY: the symbol must have the type declared for it: the caller promises
-                    // libxenguest, whose prototypes the table below repeats.
-                    $field: unsafe { library.get($symbol) }.ok().map(|symbol| *symbol),
-                    )*
-                }
-            }
-        }
-    };
-}
-
-functions! {
     /// Starts an image: handle, command line, features; copies both strings, which may be null.
     dom_allocate = "xc_dom_allocate":
         (*mut xc_interface, *const c_char, *const c_char) -> *mut xc_dom_image;

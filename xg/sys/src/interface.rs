@@ -31,7 +31,7 @@ impl Interface {
     /// otherwise (no `/dev/xen/privcmd`, no permission).
     #[doc(alias = "xc_interface_open")]
     pub fn open(library: Arc<Library>) -> Result<Self, OpenError> {
-        let functions = library.ctrl().functions();
+        let functions = library.ctrl().functions().handle;
         let open = functions.interface_open.ok_or(OpenError::Missing("xc_interface_open"))?;
         functions.interface_close.ok_or(OpenError::Missing("xc_interface_close"))?;
         // Null for either logger would mean stderr, and a file under /var/log/xen.
@@ -59,7 +59,7 @@ impl Interface {
 impl Drop for Interface {
     fn drop(&mut self) {
         // In a forked child the handle is not ours to close; the child's exec or exit drops it.
-        let close = self.library.ctrl().functions().interface_close;
+        let close = self.library.ctrl().functions().handle.interface_close;
         if let (Ok(handle), Some(close)) = (self.as_ptr(), close) {
             // SAFETY: must be open and never used again: it was opened with `self` and ends with it.
             unsafe { close(handle) };

@@ -33,16 +33,15 @@ impl Library {
     /// [`LoadError::Open`].
     pub fn beside(ctrl: Arc<xenctrl_sys::Library>) -> Result<Self, LoadError> {
         let release = ctrl.release();
-        let newer = release > ImageLayout::NEWEST;
-        let layout = ImageLayout::of(if newer { ImageLayout::NEWEST } else { release })
-            .ok_or(LoadError::UnknownRelease { release })?;
+        let known = release.min(ImageLayout::NEWEST);
+        let layout = ImageLayout::of(known).ok_or(LoadError::UnknownRelease { release })?;
         let path = beside(ctrl.path(), release);
         // SAFETY: must be a Xen library: whoever loaded `ctrl` promised libxenguest beside it.
         let library = unsafe { xenctrl_sys::open_for_good(&path) }
             .map_err(|source| LoadError::Open { path: path.clone(), release, source })?;
         // SAFETY: must be libxenguest of a known layout and stay loaded: the soname says which it
         // is, images are checked before use, and `open_for_good` keeps it.
-        let functions = unsafe { Functions::load(&library) };
+        let functions = unsafe { Functions::load(&library, known.minor) };
         Ok(Self { functions, layout, path, ctrl })
     }
 

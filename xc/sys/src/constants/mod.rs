@@ -1,0 +1,19 @@
+//! Numbers of Xen's public headers that calls declared here take or return: one module a subject.
+//!
+//! Values are the same in every release from 4.15 to 4.22 unless noted.
+
+mod domain;
+mod host;
+mod memory;
+
+pub use domain::*;
+pub use host::*;
+pub use memory::*;
+
+use crate::DeclaredConstant;
+
+/// Every constant that is declared.
+#[allow(unused_qualifications, reason = "each module has a list of that name")]
+pub fn declared_constants() -> impl Iterator<Item = &'static DeclaredConstant> {
+    [domain::CONSTANTS, host::CONSTANTS, memory::CONSTANTS].into_iter().flatten()
+}

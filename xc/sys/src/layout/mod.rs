@@ -1,0 +1,31 @@
+//! Structures that cross the library's boundary: one module a subject.
+//!
+//! The newest layout of each is the one the rest of the program works with; the older ones, in a
+//! module per release that introduced them, convert from or to it. Sizes and offsets stand beside
+//! the fields; they are what a C compiler reported for the headers of each release.
+
+mod domain;
+mod host;
+mod memory;
+pub mod v4_15;
+pub mod v4_16;
+pub mod v4_17;
+
+pub use domain::{ArchDomainConfig, CreateDomain, DomainInfo};
+pub use host::PhysInfo;
+pub use memory::E820Entry;
+
+use crate::DeclaredLayout;
+
+/// Every structure that is declared.
+pub fn declared_layouts() -> impl Iterator<Item = &'static DeclaredLayout> {
+    let modules = [
+        domain::LAYOUTS,
+        host::LAYOUTS,
+        memory::PACKED,
+        v4_15::LAYOUTS,
+        v4_16::LAYOUTS,
+        v4_17::LAYOUTS,
+    ];
+    modules.into_iter().flatten()
+}

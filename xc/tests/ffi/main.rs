@@ -1,0 +1,16 @@
+//! The calls through the C boundary, per release, without Xen: against libraries that record what
+//! arrives, with the prototypes and structures measured for that release.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+#![allow(unsafe_code, reason = "loads libraries from folders")]
+
+mod opened;
+
+mod domain;
+mod event;
+mod host;
+mod hvm;
+mod memory;
+mod opening;
+mod threads;
+mod vcpu;
