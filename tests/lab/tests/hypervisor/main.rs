@@ -1,0 +1,11 @@
+//! What `xc` and `eventchn` do on a real Xen, seen through a second observer where there is one.
+
+mod support;
+
+mod domain;
+mod event;
+mod handle;
+mod host;
+mod hvm;
+mod memory;
+mod vcpu;

@@ -1,0 +1,61 @@
+//! The memory of domains.
+
+use xc::{E820Entry, E820Kind, GuestKind, Kind};
+use xen_types::{Bytes, KiB, MiB, PageCount};
+
+use crate::support::{Domain, Outcome};
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_memory_ceiling_rounds_up_to_a_page() -> Outcome {
+    let dom = Domain::empty(GuestKind::Pv)?;
+    dom.xc.set_max_mem(dom.id, Bytes(4097))?;
+    assert_eq!(dom.xc.info(dom.id)?.max_pages, PageCount(2));
+    Ok(())
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_claim_is_outstanding_until_given_back() -> Outcome {
+    let dom = Domain::empty(GuestKind::Pv)?;
+    dom.xc.set_max_mem(dom.id, MiB(4).to_bytes())?;
+    dom.xc.claim_pages(dom.id, PageCount(512))?;
+    assert_eq!(dom.xc.info(dom.id)?.outstanding_pages, PageCount(512));
+    assert!(dom.xc.physinfo()?.outstanding >= PageCount(512));
+    dom.xc.claim_pages(dom.id, PageCount(0))?;
+    assert_eq!(dom.xc.info(dom.id)?.outstanding_pages, PageCount(0));
+    Ok(())
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_claim_beyond_the_hosts_memory_is_refused() -> Outcome {
+    let dom = Domain::empty(GuestKind::Pv)?;
+    dom.xc.set_max_mem(dom.id, MiB(1 << 20).to_bytes())?;
+    let error = dom.xc.claim_pages(dom.id, MiB(1 << 20).to_pages()).unwrap_err();
+    assert_eq!(error.kind(), Kind::NoMemory);
+    Ok(())
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_paging_pool_has_the_size_it_was_given() -> Outcome {
+    let dom = Domain::empty(GuestKind::Pvh)?;
+    dom.xc.set_paging_pool(dom.id, MiB(5).to_bytes())?;
+    assert_eq!(dom.xc.paging_pool(dom.id)?, MiB(5).to_bytes());
+    Ok(())
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn memory_maps_are_taken_for_the_kind_of_domain_that_has_them() -> Outcome {
+    let pvh = Domain::empty(GuestKind::Pvh)?;
+    let map = [
+        E820Entry { start: 0, size: MiB(64).to_bytes(), kind: E820Kind::Ram },
+        E820Entry { start: 0xfeff_8000, size: Bytes(0x8000), kind: E820Kind::Reserved },
+    ];
+    pvh.xc.set_memory_map(pvh.id, &map)?;
+    let pv = Domain::empty(GuestKind::Pv)?;
+    pv.xc.set_memory_map_limit(pv.id, KiB(65536))?;
+    Ok(())
+}
