@@ -94,11 +94,11 @@ impl DomainInfo {
 
     fn from_raw(raw: &backend::DomainInfo) -> Result<Self, CallError> {
         let nonsense =
-            CallError::Nonsense { call: "xc_domain_getinfolist", answer: raw.domain.into() };
+            || CallError::Nonsense { call: "xc_domain_getinfolist", answer: raw.domain.into() };
         let flags = DomainFlags::from_bits_truncate(raw.flags);
         let reason = (raw.flags >> XEN_DOMINF_SHUTDOWN_SHIFT) & XEN_DOMINF_SHUTDOWN_MASK;
         Ok(Self {
-            id: DomId::new(raw.domain).ok_or(nonsense)?,
+            id: DomId::new(raw.domain).ok_or_else(nonsense)?,
             uuid: DomainUuid::from_bytes(raw.handle),
             flags,
             shutdown: flags
@@ -145,15 +145,16 @@ impl Xc {
     }
 
     fn list_domains(&self) -> Result<Vec<DomainInfo>, CallError> {
-        let mut domains = Vec::new();
-        let mut first = 0;
+        let mut batch = self.backend.domain_getinfolist(0, BATCH)?;
+        let mut domains = Vec::with_capacity(batch.len());
         loop {
-            let batch = self.backend.domain_getinfolist(first, BATCH)?;
             for raw in &batch {
                 domains.push(DomainInfo::from_raw(raw)?);
             }
             match batch.last() {
-                Some(last) if batch.len() == BATCH as usize => first = u32::from(last.domain) + 1,
+                Some(last) if batch.len() == BATCH as usize => {
+                    batch = self.backend.domain_getinfolist(u32::from(last.domain) + 1, BATCH)?;
+                }
                 _ => return Ok(domains),
             }
         }

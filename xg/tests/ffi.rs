@@ -21,13 +21,13 @@ const EBUSY: i32 = 16;
 /// What the library's images are like.
 #[derive(Clone, Copy)]
 struct Image {
-    /// The machine frame of the store's page.
-    store_frame: u64,
+    /// The machine frames; the third is that of the store's page.
+    map: &'static [u64; 4],
     /// By how many words everything stands later than measured.
     shift: usize,
 }
 
-const IMAGE: Image = Image { store_frame: 102, shift: 0 };
+const IMAGE: Image = Image { map: &[100, 101, 102, 103], shift: 0 };
 
 /// What is in every image of 4.19.
 const NEW: [(&str, u64); 4] = [
@@ -48,7 +48,7 @@ impl Image {
 
     /// The bytes of one whose building is done.
     fn built(self) -> Vec<u8> {
-        let map = vec![100, 101, self.store_frame, 103].leak().as_ptr().addr() as u64;
+        let map = self.map.as_ptr().addr() as u64;
         let places = [("console_pfn", 1), ("xenstore_pfn", 2), ("pv_p2m", map), ("p2m_size", 4)];
         let fields = [&NEW[..], &places, &[("total_pages", 4)]].concat();
         layout("struct xc_dom_image", 19).unwrap().bytes(&fields)
@@ -138,7 +138,7 @@ fn an_image_laid_out_otherwise_is_refused_with_library_and_release() {
 
 #[test]
 fn a_hole_in_the_map_is_no_frame() {
-    let error = build(&xen(20, Image { store_frame: u64::MAX, ..IMAGE }).1).unwrap_err();
+    let error = build(&xen(20, Image { map: &[100, 101, u64::MAX, 103], ..IMAGE }).1).unwrap_err();
     assert_eq!(error.to_string(), "build domain 5: xc_dom_p2m");
 }
 

@@ -31,7 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xen-abi", &[]),
     ("xs-server", &["xs", "xen-types"]),
     // users
-    ("benches", &["xs", "store-daemons"]),
+    ("benches", &["xs", "xc", "xenctrl-sys", "xen-types", "store-daemons", "xen-abi"]),
     ("conformance", &["xen-types", "xs", "store-daemons", "xs-server"]),
     ("examples", &["xs", "store-daemons"]),
     ("lab-tests", LAYERS),

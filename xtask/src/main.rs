@@ -11,6 +11,7 @@ mod deps;
 mod fuzz;
 mod lab;
 mod purity;
+mod valgrind;
 mod workspace;
 
 use std::io;
@@ -35,8 +36,8 @@ enum Command {
         #[arg(long, value_name = "VERSION", default_value = "4.17")]
         xen: XenRelease,
     },
-    /// Everything that must pass: `check`, `fuzz`, the tests on the store daemons, then all tests on
-    /// every real Xen. What CI runs.
+    /// Everything that must pass: `check`, `valgrind`, `fuzz`, the tests on the store daemons, then all
+    /// tests on every real Xen. What CI runs.
     Test,
     /// What needs no Xen: formatting, lints, unit and doc tests, documentation, deps, deny.
     Check,
@@ -51,6 +52,8 @@ enum Command {
         #[command(subcommand)]
         command: Option<daemons::Command>,
     },
+    /// The tests through the C boundary under valgrind, and what a call costs in instructions.
+    Valgrind,
     /// What the libraries cost, against their peers.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo { xen } => demo::run(&root, xen).map(done),
         Command::Test => check::check(&root)
+            .and_then(|()| valgrind::run())
             .and_then(|()| fuzz::run(&fuzz::Options::default()))
             .and_then(|()| daemons::test(None))
             .and_then(|()| lab::test_everything()),
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
         Command::Deny => deny::run(&root).map(done),
         Command::Fuzz(options) => fuzz::run(&options).map(done),
         Command::Daemons { command } => daemons::run(command).map(done),
+        Command::Valgrind => valgrind::run().map(done),
         Command::Bench(command) => bench::run(&root, &command),
         Command::Lab(command) => lab::run(command),
     };

@@ -20,7 +20,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
@@ -92,8 +92,7 @@ impl Stub {
         answer: impl Fn(&Call<'_>) -> i64 + Send + Sync + 'static,
     ) -> &Self {
         assert!(crate::function(name, self.minor).is_some(), "4.{} has no {name}", self.minor);
-        // What a thread of an earlier test may still be in is not freed.
-        lock(&self.state.answers).insert(name, Box::leak(Box::new(answer)));
+        lock(&self.state.answers).insert(name, Arc::new(answer));
         self
     }
 
@@ -144,7 +143,7 @@ type Answer = dyn Fn(&Call<'_>) -> i64 + Send + Sync;
 /// What a pair of libraries does, for as long as the program runs, as they are never unloaded.
 #[derive(Default)]
 struct State {
-    answers: Mutex<HashMap<&'static str, &'static Answer>>,
+    answers: Mutex<HashMap<&'static str, Arc<Answer>>>,
     calls: Mutex<Vec<String>>,
 }
 
@@ -217,7 +216,7 @@ unsafe extern "C" fn handle(
     let arguments = unsafe { std::slice::from_raw_parts(arguments, count as usize) };
     let call = Call::new(name, arguments);
     lock(&state.calls).push(call.to_string());
-    let answer = lock(&state.answers).get(name).copied();
+    let answer = lock(&state.answers).get(name).cloned();
     let answered = answer.map_or(0, |answer| answer(&call));
     if let Some(number) = call.failure() {
         // SAFETY: must be writable for one int: the source passes a variable.

@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::{Library, logger, xc_interface};
+use crate::{Library, logger, process, xc_interface};
 
 /// An open libxenctrl handle and the library that it belongs to.
 ///
@@ -41,7 +41,7 @@ impl Interface {
         let handle = unsafe { open(logger(), logger(), 0) };
         let handle =
             NonNull::new(handle).ok_or_else(|| OpenError::Os(std::io::Error::last_os_error()))?;
-        Ok(Self { handle, pid: std::process::id(), library })
+        Ok(Self { handle, pid: process::id(), library })
     }
 
     /// The handle, for one call.
@@ -49,7 +49,7 @@ impl Interface {
     /// # Errors
     /// In a process forked from the one that opened it.
     pub fn as_ptr(&self) -> Result<*mut xc_interface, UsedAfterFork> {
-        if std::process::id() == self.pid { Ok(self.handle.as_ptr()) } else { Err(UsedAfterFork) }
+        if process::id() == self.pid { Ok(self.handle.as_ptr()) } else { Err(UsedAfterFork) }
     }
 
     /// The library that the handle belongs to.

@@ -32,6 +32,7 @@ mod layout;
 mod library;
 mod logger;
 mod privcmd;
+mod process;
 mod profile;
 mod release;
 

@@ -67,7 +67,7 @@ pub(crate) fn tests() -> Result<Vec<TestProgram>> {
 }
 
 /// Runs cargo and returns kind, name and path of each executable that it names.
-fn cargo(args: &[&str]) -> Result<Vec<(String, String, PathBuf)>> {
+pub(crate) fn cargo(args: &[&str]) -> Result<Vec<(String, String, PathBuf)>> {
     // The first build takes a while, and cargo's own lines show it going on.
     let built_before = target()?.join("debug/lab-agent").exists();
     let output = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))

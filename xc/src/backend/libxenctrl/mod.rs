@@ -26,6 +26,7 @@ use std::io;
 use std::sync::Arc;
 
 use rustix::io::Errno;
+use tracing::level_filters::LevelFilter;
 use xen_types::DomId;
 use xenctrl_sys::{DomainInfo, Functions, Interface, Library, PhysInfo, Release, xc_interface};
 
@@ -111,7 +112,9 @@ impl LibXenCtrl {
         name: &'static str,
         function: Option<F>,
     ) -> Result<(F, *mut xc_interface), CallError> {
-        tracing::trace!(target: "xc::call", call = name);
+        if LevelFilter::current() == LevelFilter::TRACE {
+            tell(name);
+        }
         let function = function.ok_or_else(|| self.unsupported(name))?;
         let handle = self.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
         Ok((function, handle))
@@ -126,6 +129,12 @@ impl Hypervisor for LibXenCtrl {
     fn release(&self) -> Release {
         self.library().release()
     }
+}
+
+/// Tells whoever traces calls. Apart, so that calls that nobody traces stay small.
+#[cold]
+fn tell(call: &'static str) {
+    tracing::trace!(target: "xc::call", call);
 }
 
 /// A negative return value means failure with the reason in errno (xenctrl.h); others are results.

@@ -107,6 +107,14 @@ pub(crate) fn store_daemons(tree: &Path, report: &dyn Fn(&str)) -> Result<()> {
     cached::folder(tree, &set.recipe(), |tree| store.unpack(&set, tree))
 }
 
+/// Makes valgrind present and returns where it is unpacked.
+pub(crate) fn valgrind(report: &dyn Fn(&str)) -> Result<PathBuf> {
+    let lab = workspace::target()?.join("lab");
+    fs::create_dir_all(&lab).with_context(|| format!("create {}", lab.display()))?;
+    let _alone = lock(&lab, report)?;
+    Store::new(lab, report).tree("valgrind", &Set::valgrind())
+}
+
 /// What is made from packages alone.
 struct Base {
     qemu: Qemu,

@@ -75,6 +75,12 @@ impl Set {
         Self::new(Suite::Bookworm, &wanted, Libraries::None)
     }
 
+    /// Valgrind, of the newest Debian release that a lab is built on: it knows the glibc of that
+    /// release and older ones.
+    pub(crate) fn valgrind() -> Self {
+        Self::new(Suite::Trixie, &["valgrind"], Libraries::None)
+    }
+
     /// Xen and the programs of its dom0, all of one Debian release.
     pub(crate) fn dom0(xen: XenRelease) -> Self {
         let wanted = [
