@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{deny, deps, purity};
+use crate::{deny, deps, purity, versions};
 
 /// The fast part: everything that needs no Xen.
 pub(crate) fn check(root: &Path) -> Result<()> {
@@ -29,6 +29,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     cargo(root, &[&["doc", "--no-deps"], &tokio[..]].concat(), strict)?;
     purity::run(root)?;
     deps::run()?;
+    versions::check(root)?;
     deny::run(root)
 }
 

@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("conformance", &["xen-types", "xs", "store-daemons", "xs-server"]),
     ("examples", &["xs", "store-daemons"]),
     ("lab-tests", LAYERS),
-    ("xtask", &["lab-tests", "store-daemons"]),
+    ("xtask", &["lab-tests", "store-daemons", "xen-abi", "xenctrl-sys", "xenguest-sys"]),
 ];
 
 /// What stands for a part of Xen: any package may test against it.

@@ -12,6 +12,7 @@ mod fuzz;
 mod lab;
 mod purity;
 mod valgrind;
+mod versions;
 mod workspace;
 
 use std::io;
@@ -52,6 +53,8 @@ enum Command {
         #[command(subcommand)]
         command: Option<daemons::Command>,
     },
+    /// Write docs/xen-versions.md: what each Xen release has.
+    Versions,
     /// The tests through the C boundary under valgrind, and what a call costs in instructions.
     Valgrind,
     /// What the libraries cost, against their peers.
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Deny => deny::run(&root).map(done),
         Command::Fuzz(options) => fuzz::run(&options).map(done),
         Command::Daemons { command } => daemons::run(command).map(done),
+        Command::Versions => versions::write(&root).map(done),
         Command::Valgrind => valgrind::run().map(done),
         Command::Bench(command) => bench::run(&root, &command),
         Command::Lab(command) => lab::run(command),
