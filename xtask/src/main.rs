@@ -9,6 +9,7 @@ mod demo;
 mod deny;
 mod deps;
 mod fuzz;
+mod headers;
 mod lab;
 mod purity;
 mod valgrind;
@@ -37,11 +38,13 @@ enum Command {
         #[arg(long, value_name = "VERSION", default_value = "4.17")]
         xen: XenRelease,
     },
-    /// Everything that must pass: `check`, `valgrind`, `fuzz`, the tests on the store daemons, then all
-    /// tests on every real Xen. What CI runs.
+    /// Everything that must pass: `check`, `headers`, `valgrind`, `fuzz`, the tests on the store
+    /// daemons, then all tests on every real Xen. What CI runs.
     Test,
     /// What needs no Xen: formatting, lints, unit and doc tests, documentation, deps, deny.
     Check,
+    /// The measured C interface of Xen (`tests/abi`) against the headers that Debian packages.
+    Headers,
     /// The arrows between the packages.
     Deps,
     /// Licences, bans and sources of all dependencies.
@@ -72,10 +75,12 @@ fn main() -> ExitCode {
         Command::Demo { xen } => demo::run(&root, xen).map(done),
         Command::Test => check::check(&root)
             .and_then(|()| valgrind::run())
+            .and_then(|()| headers::run())
             .and_then(|()| fuzz::run(&fuzz::Options::default()))
             .and_then(|()| daemons::test(None))
             .and_then(|()| lab::test_everything()),
         Command::Check => check::check(&root).map(done),
+        Command::Headers => headers::run().map(done),
         Command::Deps => deps::run().map(done),
         Command::Deny => deny::run(&root).map(done),
         Command::Fuzz(options) => fuzz::run(&options).map(done),

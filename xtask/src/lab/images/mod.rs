@@ -5,6 +5,7 @@
 //!                                             linux           vmlinux, modules, busybox
 //!                                             libc            dom0's C library
 //!                                             dom0-4.17 ...   Xen, its tools and their libraries
+//!                                             headers-4.17 ...  for `cargo xtask headers`
 //!                       linux + libc + dom0-V ──▶ base-V      xen, base.cpio, hello.cpio
 //!   base.cpio + agent + tiny guest + *.toml   ──▶ machine-V   initrd
 //! ```
@@ -41,7 +42,7 @@ use flate2::read::GzDecoder;
 use crate::workspace;
 use linux::Linux;
 use packages::{Set, Store};
-pub(crate) use release::XenRelease;
+pub(crate) use release::{Suite, XenRelease};
 
 /// The files of one lab machine.
 #[derive(Clone, Debug)]
@@ -109,10 +110,24 @@ pub(crate) fn store_daemons(tree: &Path, report: &dyn Fn(&str)) -> Result<()> {
 
 /// Makes valgrind present and returns where it is unpacked.
 pub(crate) fn valgrind(report: &dyn Fn(&str)) -> Result<PathBuf> {
+    unpacked("valgrind", &Set::valgrind(), report)
+}
+
+/// Makes the headers and libraries of Xen `version` present, from the release of Debian that has
+/// it, and returns the folder of the unpacked packages.
+pub(crate) fn headers(suite: Suite, version: &str, report: &dyn Fn(&str)) -> Result<PathBuf> {
+    unpacked(&format!("headers-{version}"), &Set::headers(suite, version), report)
+}
+
+/// Makes a set of packages present in a folder of the lab's of this name.
+fn unpacked(name: &str, set: &Set, report: &dyn Fn(&str)) -> Result<PathBuf> {
     let lab = workspace::target()?.join("lab");
-    fs::create_dir_all(&lab).with_context(|| format!("create {}", lab.display()))?;
-    let _alone = lock(&lab, report)?;
-    Store::new(lab, report).tree("valgrind", &Set::valgrind())
+    if !cached::is_current(&lab.join(name), &set.recipe()) {
+        fs::create_dir_all(&lab).with_context(|| format!("create {}", lab.display()))?;
+        let _alone = lock(&lab, report)?;
+        return Store::new(lab, report).tree(name, set);
+    }
+    Ok(lab.join(name))
 }
 
 /// What is made from packages alone.

@@ -81,6 +81,12 @@ impl Set {
         Self::new(Suite::Trixie, &["valgrind"], Libraries::None)
     }
 
+    /// What a C program is compiled and linked with to use Xen `version`: one build of both.
+    pub(crate) fn headers(suite: Suite, version: &str) -> Self {
+        let libraries = format!("libxenmisc{version}");
+        Self::new(suite, &["libxen-dev", &libraries], Libraries::None)
+    }
+
     /// Xen and the programs of its dom0, all of one Debian release.
     pub(crate) fn dom0(xen: XenRelease) -> Self {
         let wanted = [

@@ -53,6 +53,8 @@ impl FromStr for XenRelease {
 /// A Debian release.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Suite {
+    /// Debian 11, whose Xen the lab does not boot: for its headers only.
+    Bullseye,
     Bookworm,
     Trixie,
 }
@@ -61,6 +63,7 @@ impl Suite {
     /// The name in a source list.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Bullseye => "bullseye",
             Self::Bookworm => "bookworm",
             Self::Trixie => "trixie",
         }
