@@ -26,6 +26,7 @@
 //! until [`Xc::destroy_domain`].
 
 mod canary;
+mod cpuset;
 mod create;
 mod domain;
 mod error;
@@ -40,6 +41,7 @@ pub mod backend;
 
 use std::sync::Arc;
 
+pub use cpuset::CpuSet;
 pub use create::{CreateConfig, GuestKind};
 pub use domain::TscMode;
 pub use error::{Error, Result};

@@ -5,15 +5,18 @@
 mod domain;
 mod host;
 mod memory;
+mod vcpu;
 
 pub use domain::*;
 pub use host::*;
 pub use memory::*;
+pub use vcpu::*;
 
 use crate::DeclaredConstant;
 
 /// Every constant that is declared.
 #[allow(unused_qualifications, reason = "each module has a list of that name")]
 pub fn declared_constants() -> impl Iterator<Item = &'static DeclaredConstant> {
-    [domain::CONSTANTS, host::CONSTANTS, memory::CONSTANTS].into_iter().flatten()
+    let modules = [domain::CONSTANTS, host::CONSTANTS, memory::CONSTANTS, vcpu::CONSTANTS];
+    modules.into_iter().flatten()
 }
