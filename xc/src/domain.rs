@@ -1,4 +1,4 @@
-//! A domain's life: destroy, pause, shutdown, identity, virtual CPUs, time.
+//! A domain's life: destroy, pause, shutdown, identity, time.
 
 use xen_types::{DomId, DomainUuid, ShutdownReason};
 
@@ -61,19 +61,6 @@ impl Xc {
         self.backend
             .domain_sethandle(dom, uuid.to_bytes())
             .map_err(|e| Error::on(format!("set the UUID to {uuid}"), dom, e))
-    }
-
-    /// Creates the virtual CPUs of `dom`: as many as it was created for, no other number.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone,
-    /// [`Kind::Invalid`](crate::Kind::Invalid) for another number than
-    /// [`CreateConfig::max_vcpus`](crate::CreateConfig::max_vcpus).
-    #[doc(alias = "xc_domain_max_vcpus")]
-    pub fn set_max_vcpus(&self, dom: DomId, vcpus: u32) -> Result<()> {
-        self.backend
-            .domain_max_vcpus(dom, vcpus)
-            .map_err(|e| Error::on(format!("create {vcpus} virtual CPUs"), dom, e))
     }
 
     /// Sets how `dom` reads the time-stamp counter. Before its virtual CPUs first run.

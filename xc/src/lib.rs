@@ -36,6 +36,7 @@ mod hvm;
 mod info;
 mod memory;
 mod open;
+mod vcpu;
 
 pub mod backend;
 
@@ -50,8 +51,9 @@ pub use hvm::HvmParam;
 pub use info::{DomainFlags, DomainInfo};
 pub use memory::{E820Entry, E820Kind};
 pub use open::OpenOptions;
+pub use vcpu::{Affinity, VcpuInfo};
 pub use xen_types::Kind;
-pub use xenctrl_sys::{Profile, Release};
+pub use xenctrl_sys::{Profile, Release, VcpuContext};
 
 use backend::Backend;
 

@@ -47,6 +47,7 @@ pub use memory::MemoryCalls;
 pub use scheduler::SchedulerCalls;
 pub use vcpu::VcpuCalls;
 pub use xenctrl_sys::{ArchDomainConfig, CreateDomain, DomainInfo, E820Entry, PhysInfo, Release};
+pub use xenctrl_sys::{VcpuContext, VcpuInfo};
 
 /// What stands below all calls. Implementations take calls from many threads at once.
 pub trait Hypervisor: Debug + Send + Sync {

@@ -139,10 +139,12 @@ fn tell(call: &'static str) {
 
 /// A negative return value means failure with the reason in errno (xenctrl.h); others are results.
 fn check(returned: c_int) -> Result<u32, CallError> {
-    u32::try_from(returned).map_err(|_| {
-        let error = io::Error::last_os_error();
-        CallError::Errno(Errno::from_io_error(&error).unwrap_or(Errno::IO))
-    })
+    u32::try_from(returned).map_err(|_| last_errno().into())
+}
+
+/// Why the call just made failed.
+fn last_errno() -> Errno {
+    Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 
 /// What [`call!`] takes.

@@ -10,10 +10,12 @@ mod memory;
 pub mod v4_15;
 pub mod v4_16;
 pub mod v4_17;
+mod vcpu;
 
 pub use domain::{ArchDomainConfig, CreateDomain, DomainInfo};
 pub use host::PhysInfo;
 pub use memory::E820Entry;
+pub use vcpu::{VcpuContext, VcpuInfo};
 
 use crate::DeclaredLayout;
 
@@ -26,6 +28,8 @@ pub fn declared_layouts() -> impl Iterator<Item = &'static DeclaredLayout> {
         v4_15::LAYOUTS,
         v4_16::LAYOUTS,
         v4_17::LAYOUTS,
+        vcpu::LAYOUTS,
+        vcpu::SAME,
     ];
     modules.into_iter().flatten()
 }
