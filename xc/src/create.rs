@@ -1,10 +1,13 @@
 //! Creating a domain: what is fixed for its whole life.
 
-use xen_types::{DomId, DomainUuid};
+use xen_types::{Bytes, DomId, DomainUuid};
 use xenctrl_sys::{
-    ArchDomainConfig, CreateDomain, DOMID_ANY, Release, XEN_DOMCTL_CDF_HAP, XEN_DOMCTL_CDF_HVM,
-    XEN_DOMCTL_CDF_IOMMU, XEN_DOMCTL_CDF_NESTED_VIRT, XEN_DOMCTL_CDF_VPMU, XEN_X86_EMU_ALL,
-    XEN_X86_EMU_LAPIC, XEN_X86_EMU_USE_PIRQ, XEN_X86_EMU_VPCI, XEN_X86_MSR_RELAXED,
+    ArchDomainConfig, CreateDomain, DOMID_ANY, Release, XEN_DOMCTL_ALTP2M_EXTERNAL,
+    XEN_DOMCTL_ALTP2M_LIMITED, XEN_DOMCTL_ALTP2M_MIXED, XEN_DOMCTL_CDF_HAP, XEN_DOMCTL_CDF_HVM,
+    XEN_DOMCTL_CDF_IOMMU, XEN_DOMCTL_CDF_NESTED_VIRT, XEN_DOMCTL_CDF_OOS_OFF,
+    XEN_DOMCTL_CDF_S3_INTEGRITY, XEN_DOMCTL_CDF_VPMU, XEN_DOMCTL_CDF_XS_DOMAIN,
+    XEN_DOMCTL_IOMMU_NO_SHAREPT, XEN_X86_EMU_ALL, XEN_X86_EMU_LAPIC, XEN_X86_EMU_USE_PIRQ,
+    XEN_X86_EMU_VPCI, XEN_X86_MSR_RELAXED,
 };
 
 use crate::backend::CallError;
@@ -19,6 +22,19 @@ pub enum GuestKind {
     Pvh,
     /// Hardware-virtualised with a device model.
     Hvm,
+}
+
+/// Who may use alternate views of a guest's memory, for introspection (`XEN_DOMCTL_ALTP2M_*`,
+/// `xen/include/public/domctl.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Altp2mMode {
+    /// The guest and other domains; not meant to be secure.
+    Mixed = XEN_DOMCTL_ALTP2M_MIXED,
+    /// Other domains.
+    External = XEN_DOMCTL_ALTP2M_EXTERNAL,
+    /// Other domains; the guest may switch between views and be told of what they forbid.
+    Limited = XEN_DOMCTL_ALTP2M_LIMITED,
 }
 
 /// What a domain is created with.
@@ -49,12 +65,33 @@ pub struct CreateConfig {
     pub cpupool: u32,
     /// Whether devices may be assigned.
     pub iommu: bool,
+    /// Whether the IOMMU may use the guest's own page tables, where the host can; without effect if
+    /// no devices may be assigned.
+    pub iommu_share_tables: bool,
     /// Whether the guest may run guests; PV never.
     pub nested_virt: bool,
     /// Whether it gets performance counters; from 4.16.
     pub vpmu: bool,
     /// Whether to use hardware-assisted paging where the host has it; PV never.
     pub hap: bool,
+    /// Whether shadow page tables may be out of step with the guest's; PV never.
+    pub oos: bool,
+    /// Whether the guest's memory is checked after the host slept; only where Xen was built for it
+    /// (tboot).
+    pub s3_integrity: bool,
+    /// Whether it serves the xenstore.
+    pub xenstore: bool,
+    /// Alternate views of memory. Before 4.19 they are set by
+    /// [`HvmParam::ALTP2M`](crate::HvmParam::ALTP2M) instead; needs HAP, excludes guests of its own.
+    pub altp2m: Option<Altp2mMode>,
+    /// How many such views, from 4.21; `None` for ten, which is what older releases have.
+    pub altp2m_views: Option<u16>,
+    /// How much processor tracing is kept of each virtual CPU: 0, or a power of two from 4 KiB to
+    /// 64 MiB where the host [can](Capabilities::VMTRACE); PV never.
+    pub vmtrace: Bytes,
+    /// Whether event channels of HVM can stand for emulated interrupts; `None` for what libxl does:
+    /// before 4.19 they can, and must.
+    pub pirqs: Option<bool>,
     /// Whether accesses to unknown model-specific registers are tolerated.
     pub msr_relaxed: bool,
 }
@@ -73,9 +110,17 @@ impl CreateConfig {
             grant_version: None,
             cpupool: 0,
             iommu: false,
+            iommu_share_tables: true,
             nested_virt: false,
             vpmu: false,
             hap: true,
+            oos: true,
+            s3_integrity: false,
+            xenstore: false,
+            altp2m: None,
+            altp2m_views: None,
+            vmtrace: Bytes(0),
+            pirqs: None,
             msr_relaxed: false,
         }
     }
@@ -86,6 +131,9 @@ impl CreateConfig {
         let flags = [
             (hardware, XEN_DOMCTL_CDF_HVM),
             (hap, XEN_DOMCTL_CDF_HAP),
+            (self.s3_integrity, XEN_DOMCTL_CDF_S3_INTEGRITY),
+            (hardware && !self.oos, XEN_DOMCTL_CDF_OOS_OFF),
+            (self.xenstore, XEN_DOMCTL_CDF_XS_DOMAIN),
             (self.iommu, XEN_DOMCTL_CDF_IOMMU),
             (hardware && self.nested_virt, XEN_DOMCTL_CDF_NESTED_VIRT),
             (self.vpmu, XEN_DOMCTL_CDF_VPMU),
@@ -94,17 +142,25 @@ impl CreateConfig {
             ssidref: self.ssidref,
             handle: self.uuid.to_bytes(),
             flags: flags.iter().filter(|(wanted, _)| *wanted).map(|(_, flag)| flag).sum(),
+            // Xen refuses options of an IOMMU that was not asked for.
+            iommu_opts: if self.iommu && !self.iommu_share_tables {
+                XEN_DOMCTL_IOMMU_NO_SHAREPT
+            } else {
+                0
+            },
             max_vcpus: self.max_vcpus,
             max_evtchn_port: self.max_evtchn_port,
             max_grant_frames: frames(self.max_grant_frames),
             max_maptrack_frames: frames(self.max_maptrack_frames),
             grant_opts: self.grant_version.map_or_else(|| best_grant_version(host), u32::from),
+            altp2m_opts: self.altp2m.map_or(0, |mode| mode as u16),
+            altp2m_nr: self.altp2m_views.unwrap_or_else(|| altp2m_views(self.altp2m, release)),
+            vmtrace_size: u32::try_from(self.vmtrace.get()).unwrap_or(u32::MAX), // which is refused
             cpupool_id: self.cpupool,
             arch: ArchDomainConfig {
-                emulation_flags: emulation(self.kind, release),
+                emulation_flags: emulation(self.kind, self.pirqs, release),
                 misc_flags: if self.msr_relaxed { XEN_X86_MSR_RELAXED } else { 0 },
             },
-            ..CreateDomain::default()
         }
     }
 }
@@ -148,75 +204,23 @@ fn best_grant_version(host: Capabilities) -> u32 {
 }
 
 /// What libxl has Xen emulate. From 4.19 on HVM guests get no PIRQs unless asked for.
-fn emulation(kind: GuestKind, release: Release) -> u32 {
+fn emulation(kind: GuestKind, pirqs: Option<bool>, release: Release) -> u32 {
     match kind {
         GuestKind::Pv => 0,
         GuestKind::Pvh => XEN_X86_EMU_LAPIC,
-        GuestKind::Hvm if release < Release::new(4, 19) => XEN_X86_EMU_ALL & !XEN_X86_EMU_VPCI,
-        GuestKind::Hvm => XEN_X86_EMU_ALL & !XEN_X86_EMU_VPCI & !XEN_X86_EMU_USE_PIRQ,
+        GuestKind::Hvm => {
+            let pirqs = pirqs.unwrap_or(release < Release::new(4, 19));
+            let without = if pirqs { 0 } else { XEN_X86_EMU_USE_PIRQ };
+            XEN_X86_EMU_ALL & !XEN_X86_EMU_VPCI & !without
+        }
     }
+}
+
+/// What libxl asks for. From 4.21 on a mode without a number is refused, and a number without a mode.
+fn altp2m_views(mode: Option<Altp2mMode>, release: Release) -> u16 {
+    if mode.is_some() && release >= Release::new(4, 21) { 10 } else { 0 }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::backend::fake::Fake;
-
-    const HOST: Capabilities = Capabilities::all();
-
-    fn config(kind: GuestKind) -> CreateConfig {
-        CreateConfig::new(kind, DomainUuid::from_bytes([0x5a; 16]), 3)
-    }
-
-    #[test]
-    fn a_pv_domain_never_asks_for_hardware_features() {
-        let config = CreateConfig { nested_virt: true, ..config(GuestKind::Pv) };
-        let raw = config.to_raw(HOST, Release::new(4, 17));
-        assert_eq!((raw.flags, raw.arch.emulation_flags), (0, 0));
-        assert_eq!((raw.handle, raw.max_vcpus), ([0x5a; 16], 3));
-    }
-
-    #[test]
-    fn a_pvh_domain_has_a_local_apic_and_nothing_else_emulated() {
-        let raw = config(GuestKind::Pvh).to_raw(HOST, Release::new(4, 20));
-        assert_eq!(raw.flags, XEN_DOMCTL_CDF_HVM | XEN_DOMCTL_CDF_HAP);
-        assert_eq!(raw.arch.emulation_flags, XEN_X86_EMU_LAPIC);
-    }
-
-    #[test]
-    fn hap_is_used_only_where_the_host_has_it() {
-        let raw = config(GuestKind::Pvh).to_raw(Capabilities::HVM, Release::new(4, 20));
-        assert_eq!(raw.flags, XEN_DOMCTL_CDF_HVM);
-    }
-
-    #[test]
-    fn hvm_loses_emulated_pirqs_with_4_19() {
-        let of = |minor| config(GuestKind::Hvm).to_raw(HOST, Release::new(4, minor)).arch;
-        assert_eq!(of(18).emulation_flags, 0x3ff);
-        assert_eq!(of(19).emulation_flags, 0x1ff);
-    }
-
-    #[test]
-    fn unset_table_sizes_are_left_to_the_host_and_the_grant_version_is_never_zero() {
-        let raw = config(GuestKind::Pv).to_raw(Capabilities::empty(), Release::new(4, 16));
-        assert_eq!((raw.max_grant_frames, raw.max_maptrack_frames), (-1, -1));
-        assert_eq!(raw.grant_opts, 1);
-    }
-
-    #[test]
-    fn a_domain_with_an_id_that_cannot_be_is_named_in_the_error() {
-        let xc = Xc::with_backend(Arc::new(Fake { created: 0x7ff0, ..Fake::default() }));
-        let error = xc.create_domain(&config(GuestKind::Pv)).unwrap_err();
-        assert!(error.to_string().ends_with("left behind with id 32752"), "{error}");
-    }
-
-    #[test]
-    fn the_id_is_always_left_to_xen() {
-        let fake = Arc::new(Fake { created: 9, ..Fake::default() });
-        let xc = Xc::with_backend(fake.clone());
-        let dom = xc.create_domain(&config(GuestKind::Pv)).unwrap();
-        assert_eq!((dom.raw(), fake.calls()), (9, vec!["domain_create 0x7ff5 0x0".to_owned()]));
-    }
-}
+#[path = "create_tests.rs"]
+mod tests;

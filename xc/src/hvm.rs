@@ -31,6 +31,7 @@ impl HvmParam {
     pub const IOREQ_SERVER_PFN: Self = Self(32);
     pub const NR_IOREQ_SERVER_PAGES: Self = Self(33);
     pub const VM_GENERATION_ID_ADDR: Self = Self(34);
+    pub const ALTP2M: Self = Self(35);
     pub const X87_FIP_WIDTH: Self = Self(36);
     pub const VM86_TSS_SIZED: Self = Self(37);
     pub const MCA_CAP: Self = Self(38);

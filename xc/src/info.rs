@@ -30,7 +30,7 @@ bitflags::bitflags! {
         const BLOCKED = XEN_DOMINF_BLOCKED;
         /// A virtual CPU is on a physical one.
         const RUNNING = XEN_DOMINF_RUNNING;
-        /// Paused by a debugger.
+        /// A debugger is attached, see [`Xc::set_debugging`].
         const DEBUGGED = XEN_DOMINF_DEBUGGED;
         /// Serves the xenstore.
         const XENSTORE = XEN_DOMINF_XS_DOMAIN;
@@ -57,6 +57,10 @@ pub struct DomainInfo {
     pub max_pages: PageCount,
     /// What is left of its claim.
     pub outstanding_pages: PageCount,
+    /// The pages that it shares with other domains.
+    pub shared_pages: PageCount,
+    /// The pages that are paged out.
+    pub paged_pages: PageCount,
     /// Its shared-info page, for PV.
     pub shared_info_frame: Mfn,
     /// The time its virtual CPUs have run.
@@ -69,6 +73,10 @@ pub struct DomainInfo {
     pub ssidref: u32,
     /// The CPU pool.
     pub cpupool: u32,
+    /// How many bits its guest-physical addresses may have; 0 before 4.16, which does not tell.
+    pub address_bits: u8,
+    /// What Xen emulates for it (`XEN_X86_EMU_*`, `xen/include/public/arch-x86/xen.h`).
+    pub emulation_flags: u32,
 }
 
 impl DomainInfo {
@@ -93,12 +101,10 @@ impl DomainInfo {
     }
 
     fn from_raw(raw: &backend::DomainInfo) -> Result<Self, CallError> {
-        let nonsense =
-            || CallError::Nonsense { call: "xc_domain_getinfolist", answer: raw.domain.into() };
         let flags = DomainFlags::from_bits_truncate(raw.flags);
         let reason = (raw.flags >> XEN_DOMINF_SHUTDOWN_SHIFT) & XEN_DOMINF_SHUTDOWN_MASK;
         Ok(Self {
-            id: DomId::new(raw.domain).ok_or_else(nonsense)?,
+            id: DomId::new(raw.domain).ok_or_else(|| nonsense(raw))?,
             uuid: DomainUuid::from_bytes(raw.handle),
             flags,
             shutdown: flags
@@ -107,6 +113,8 @@ impl DomainInfo {
             current_pages: PageCount(raw.tot_pages),
             max_pages: PageCount(raw.max_pages),
             outstanding_pages: PageCount(raw.outstanding_pages),
+            shared_pages: PageCount(raw.shr_pages),
+            paged_pages: PageCount(raw.paged_pages),
             shared_info_frame: Mfn(raw.shared_info_frame),
             cpu_time: Duration::from_nanos(raw.cpu_time),
             online_vcpus: raw.nr_online_vcpus,
@@ -114,6 +122,8 @@ impl DomainInfo {
             max_vcpu_id: (raw.max_vcpu_id != u32::MAX).then_some(raw.max_vcpu_id),
             ssidref: raw.ssidref,
             cpupool: raw.cpupool,
+            address_bits: raw.gpaddr_bits,
+            emulation_flags: raw.arch_config.emulation_flags,
         })
     }
 }
@@ -123,7 +133,8 @@ impl Xc {
     /// destroyed meanwhile may or may not be among them.
     ///
     /// # Errors
-    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege.
+    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege, [`Kind::Other`](crate::Kind::Other)
+    /// for a list that is not in order.
     #[doc(alias = "xc_domain_getinfolist")]
     pub fn domains(&self) -> Result<Vec<DomainInfo>> {
         self.list_domains().map_err(|e| Error::new("list the domains", e))
@@ -135,6 +146,7 @@ impl Xc {
     /// [`Kind::NotFound`](crate::Kind::NotFound) if it does not exist,
     /// [`Kind::Denied`](crate::Kind::Denied) without the privilege.
     #[doc(alias = "xc_domain_getinfo_single")]
+    #[doc(alias = "xc_domain_getinfo")]
     pub fn info(&self, dom: DomId) -> Result<DomainInfo> {
         let fail = |cause: Cause| Error::on("read its state", dom, cause);
         let found = self.backend.domain_getinfolist(dom.into(), 1).map_err(|e| fail(e.into()))?;
@@ -147,18 +159,26 @@ impl Xc {
     fn list_domains(&self) -> Result<Vec<DomainInfo>, CallError> {
         let mut batch = self.backend.domain_getinfolist(0, BATCH)?;
         let mut domains = Vec::with_capacity(batch.len());
+        let mut first = 0;
         loop {
             for raw in &batch {
+                // Ids ascend (do_sysctl, xen/common/sysctl.c). If they did not, this might never end.
+                if u32::from(raw.domain) < first {
+                    return Err(nonsense(raw));
+                }
+                first = u32::from(raw.domain) + 1;
                 domains.push(DomainInfo::from_raw(raw)?);
             }
-            match batch.last() {
-                Some(last) if batch.len() == BATCH as usize => {
-                    batch = self.backend.domain_getinfolist(u32::from(last.domain) + 1, BATCH)?;
-                }
-                _ => return Ok(domains),
+            if batch.len() < BATCH as usize {
+                return Ok(domains);
             }
+            batch = self.backend.domain_getinfolist(first, BATCH)?;
         }
     }
+}
+
+fn nonsense(raw: &backend::DomainInfo) -> CallError {
+    CallError::Nonsense { call: "xc_domain_getinfolist", answer: raw.domain.into() }
 }
 
 /// 1024 entries are 112 KiB of hypercall buffer.

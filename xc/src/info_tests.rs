@@ -54,3 +54,9 @@ fn a_reserved_id_in_the_list_is_not_taken_for_a_domain() {
     let error = domains([0, 0x7FF5]).domains().unwrap_err();
     assert_eq!(error.kind(), Kind::Other);
 }
+
+#[test]
+fn ids_that_do_not_ascend_are_not_believed() {
+    let error = domains([0, 5, 5]).domains().unwrap_err();
+    assert_eq!(error.kind(), Kind::Other);
+}

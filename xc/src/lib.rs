@@ -43,7 +43,7 @@ pub mod backend;
 use std::sync::Arc;
 
 pub use cpuset::CpuSet;
-pub use create::{CreateConfig, GuestKind};
+pub use create::{Altp2mMode, CreateConfig, GuestKind};
 pub use domain::TscMode;
 pub use error::{Error, Result};
 pub use host::{Capabilities, PhysInfo};

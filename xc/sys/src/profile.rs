@@ -29,16 +29,15 @@ impl Profile {
             15 => Some(V4_15),
             16 => Some(V4_16),
             17 | 18 => Some(V4_17),
-            // 4.21 splits altp2m_opts into two halves of the same 32 bits; with no mode set both
-            // spellings are zero.
-            19..=22 => Some(V4_19),
+            19 | 20 => Some(V4_19),
+            21 | 22 => Some(V4_21),
             _ => None,
         }
     }
 
     /// The profile of the newest known release, to try on a newer one.
     pub const fn newest() -> Self {
-        V4_19
+        V4_21
     }
 }
 
@@ -53,6 +52,8 @@ pub enum CreateDomainLayout {
     V4_17,
     /// 68 bytes, with `altp2m_opts` before `vmtrace_size`.
     V4_19,
+    /// 68 bytes, with `altp2m_opts` split into its mode and the number of views.
+    V4_21,
 }
 
 /// How `xc_domaininfo_t` is laid out; the difference is the stride of an array of them.
@@ -86,6 +87,7 @@ const V4_16: Profile = Profile {
 const V4_17: Profile =
     Profile { create_domain: CreateDomainLayout::V4_17, phys_info: PhysInfoLayout::V4_17, ..V4_16 };
 const V4_19: Profile = Profile { create_domain: CreateDomainLayout::V4_19, ..V4_17 };
+const V4_21: Profile = Profile { create_domain: CreateDomainLayout::V4_21, ..V4_19 };
 
 #[cfg(test)]
 mod tests {

@@ -2,44 +2,15 @@
 
 use std::error::Error as _;
 
-use xc::{CreateConfig, GuestKind, Kind, TscMode};
-use xen_abi::{Call, layout};
+use xc::{Kind, TscMode};
+use xen_abi::layout;
 use xen_types::{DomId, DomainUuid, ShutdownReason};
 
-use crate::opened::{DOM, ESRCH, on_every_release, open, open_without};
+use crate::opened::{DOM, ESRCH, on_every_release, open_without};
 
 const UUID: [u8; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
 
-/// What the library of 4.`minor` reads of a domain to create.
-fn field(call: &Call<'_>, minor: u16, name: &str) -> u64 {
-    let layout = layout("struct xen_domctl_createdomain", minor).unwrap();
-    layout.value(&call.read(2, layout.size), name)
-}
-
-fn config(kind: GuestKind) -> CreateConfig {
-    CreateConfig::new(kind, DomainUuid::from_bytes(UUID), 3)
-}
-
 on_every_release! {
-    fn a_domain_is_created_from_the_structure_of_the_release(stub, xc) {
-        let minor = stub.minor();
-        stub.on("xc_domain_create", move |call| {
-            let fields = ["flags", "max_vcpus", "max_evtchn_port", "arch.emulation_flags"];
-            assert_eq!(fields.map(|name| field(call, minor, name)), [1, 3, 1023, 1]);
-            assert_eq!(field(call, minor, "max_grant_frames"), u64::from(u32::MAX));
-            assert_eq!(field(call, minor, "arch.misc_flags"), 1);
-            assert_eq!(field(call, minor, "vmtrace_size"), 0);
-            assert_eq!(call.read(1, 4), 0x7ff5_u32.to_le_bytes());
-            assert_eq!(call.read(2, 20)[4..], UUID);
-            call.write(1, &7_u32.to_le_bytes());
-            0
-        });
-        let mut config = config(GuestKind::Pvh);
-        config.msr_relaxed = true;
-        assert_eq!(xc.create_domain(&config).unwrap().raw(), 7);
-        assert_eq!(stub.calls(), ["xc_physinfo(&)", "xc_domain_create(&, &)"]);
-    }
-
     fn an_array_of_domains_has_the_stride_of_the_release(stub, xc) {
         let layout = layout("xc_domaininfo_t", stub.minor()).unwrap();
         stub.on("xc_domain_getinfolist", |call| {
@@ -61,6 +32,37 @@ on_every_release! {
             (9, 109, 1 << 40 | 9, true, None),
         ]);
         assert_eq!(stub.calls(), ["xc_domain_getinfolist(0, 1024, &)"]);
+    }
+
+    fn more_domains_than_a_batch_are_read_to_the_end_with_one_call_per_1024(stub, xc) {
+        let layout = layout("xc_domaininfo_t", stub.minor()).unwrap();
+        stub.on("xc_domain_getinfolist", |call| {
+            let ids = call.number(1)..2500.min(call.number(1) + call.number(2));
+            let entries: Vec<_> = ids.map(|id| layout.bytes(&[("domain", id)])).collect();
+            call.write(3, &entries.concat());
+            entries.len() as i64
+        });
+        let listed = xc.domains().unwrap();
+        assert_eq!(listed.len(), 2500);
+        assert!(listed.iter().map(|d| u32::from(d.id)).eq(0..2500));
+        assert_eq!(stub.calls(), [
+            "xc_domain_getinfolist(0, 1024, &)",
+            "xc_domain_getinfolist(1024, 1024, &)",
+            "xc_domain_getinfolist(2048, 1024, &)",
+        ]);
+    }
+
+    fn a_batch_that_comes_again_ends_the_listing(stub, xc) {
+        let layout = layout("xc_domaininfo_t", stub.minor()).unwrap();
+        stub.on("xc_domain_getinfolist", |call| {
+            let entries: Vec<_> = (0..1024).map(|id| layout.bytes(&[("domain", id)])).collect();
+            call.write(3, &entries.concat());
+            1024
+        });
+        let error = xc.domains().unwrap_err();
+        assert_eq!(error.kind(), Kind::Other);
+        assert_eq!(error.source().unwrap().to_string(), "xc_domain_getinfolist answered 0");
+        assert_eq!(stub.calls().len(), 2);
     }
 
     fn the_calls_that_take_numbers_alone_pass_them_on(stub, xc) {
@@ -100,31 +102,4 @@ fn a_function_that_the_library_lacks_is_named_with_the_release_when_called() {
     let missing = xc.unpause(DomId::DOM0).unwrap_err();
     assert_eq!(missing.kind(), Kind::Unavailable);
     assert_eq!(missing.source().unwrap().to_string(), "Xen 4.17 has no xc_domain_unpause");
-}
-
-#[test]
-fn a_second_pool_reaches_4_17_and_is_refused_before() {
-    let mut config = config(GuestKind::Pv);
-    config.cpupool = 1;
-    let (stub, xc) = open(17);
-    stub.on("xc_domain_create", |call| {
-        assert_eq!(field(call, 17, "cpupool_id"), 1);
-        call.write(1, &7_u32.to_le_bytes());
-        0
-    });
-    assert_eq!(xc.create_domain(&config).unwrap().raw(), 7);
-    let (stub, xc) = open(16);
-    assert_eq!(xc.create_domain(&config).unwrap_err().kind(), Kind::Unavailable);
-    assert_eq!(stub.calls(), ["xc_physinfo(&)"]);
-}
-
-#[test]
-fn a_structure_that_has_grown_unnoticed_reads_zeroes() {
-    let (stub, xc) = open(20);
-    stub.on("xc_domain_create", |call| {
-        assert_eq!(call.read(2, 3 * 68)[68..], [0; 2 * 68]);
-        call.write(1, &7_u32.to_le_bytes());
-        0
-    });
-    assert_eq!(xc.create_domain(&config(GuestKind::Pvh)).unwrap().raw(), 7);
 }

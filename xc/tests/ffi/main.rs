@@ -6,6 +6,7 @@
 
 mod opened;
 
+mod create;
 mod domain;
 mod event;
 mod host;

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod create;
 mod domain;
 mod event;
 mod handle;

@@ -38,10 +38,13 @@ pub(crate) struct Domain {
 impl Domain {
     /// A domain of two virtual CPUs to be, without memory.
     pub(crate) fn empty(kind: GuestKind) -> xc::Result<Self> {
+        Self::of(&CreateConfig::new(kind, fresh_uuid(), 2))
+    }
+
+    pub(crate) fn of(config: &CreateConfig) -> xc::Result<Self> {
         let xc = open()?;
-        let uuid = fresh_uuid();
-        let id = xc.create_domain(&CreateConfig::new(kind, uuid, 2))?;
-        Ok(Self { xc, id, uuid })
+        let id = xc.create_domain(config)?;
+        Ok(Self { xc, id, uuid: config.uuid })
     }
 }
 

@@ -8,12 +8,13 @@ use crate::backend::{CallError, DomainCalls};
 
 impl DomainCalls for LibXenCtrl {
     fn domain_create(&self, domid: u32, config: &CreateDomain) -> Result<u32, CallError> {
-        let too_old = || self.unsupported("a CPU pool or altp2m mode in xc_domain_create");
+        let too_old = |what| self.unsupported(what);
         match self.library().profile().create_domain {
-            CreateDomainLayout::V4_15 => self.create(domid, config.to_v4_15().ok_or_else(too_old)?),
-            CreateDomainLayout::V4_16 => self.create(domid, config.to_v4_16().ok_or_else(too_old)?),
-            CreateDomainLayout::V4_17 => self.create(domid, config.to_v4_17().ok_or_else(too_old)?),
-            CreateDomainLayout::V4_19 => self.create(domid, *config),
+            CreateDomainLayout::V4_15 => self.create(domid, config.to_v4_15().map_err(too_old)?),
+            CreateDomainLayout::V4_16 => self.create(domid, config.to_v4_16().map_err(too_old)?),
+            CreateDomainLayout::V4_17 => self.create(domid, config.to_v4_17().map_err(too_old)?),
+            CreateDomainLayout::V4_19 => self.create(domid, config.to_v4_19().map_err(too_old)?),
+            CreateDomainLayout::V4_21 => self.create(domid, *config),
         }
     }
 

@@ -22,6 +22,12 @@ crate::constants! {
     XEN_DOMCTL_CDF_VPMU ("XEN_DOMCTL_CDF_vpmu") [16, 22]: u32 = 1 << 7;
     /// The IOMMU does not share the domain's page tables.
     XEN_DOMCTL_IOMMU_NO_SHAREPT ("XEN_DOMCTL_IOMMU_no_sharept"): u32 = 1 << 0;
+    /// Alternate views of memory, from inside and from outside.
+    XEN_DOMCTL_ALTP2M_MIXED ("XEN_DOMCTL_ALTP2M_mixed") [19, 22]: u16 = 1;
+    /// Alternate views of memory, from outside only.
+    XEN_DOMCTL_ALTP2M_EXTERNAL ("XEN_DOMCTL_ALTP2M_external") [19, 22]: u16 = 2;
+    /// Alternate views of memory, from outside, but for switching and notices.
+    XEN_DOMCTL_ALTP2M_LIMITED ("XEN_DOMCTL_ALTP2M_limited") [19, 22]: u16 = 3;
     /// The local APIC is emulated by Xen: all that PVH needs.
     XEN_X86_EMU_LAPIC: u32 = 1 << 0;
     /// Event channels can be routed through emulated PIRQs.
@@ -44,7 +50,7 @@ crate::constants! {
     XEN_DOMINF_BLOCKED ("XEN_DOMINF_blocked"): u32 = 1 << 4;
     /// A virtual CPU is on a physical one.
     XEN_DOMINF_RUNNING ("XEN_DOMINF_running"): u32 = 1 << 5;
-    /// The domain is paused by a debugger.
+    /// A debugger is attached to the domain.
     XEN_DOMINF_DEBUGGED ("XEN_DOMINF_debugged"): u32 = 1 << 6;
     /// The domain serves the xenstore.
     XEN_DOMINF_XS_DOMAIN ("XEN_DOMINF_xs_domain"): u32 = 1 << 7;

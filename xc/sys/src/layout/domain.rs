@@ -1,6 +1,7 @@
 //! What a domain is created with, and what is told of it.
 
-use super::{v4_15, v4_16, v4_17};
+use super::{v4_15, v4_16, v4_17, v4_19};
+use crate::XEN_DOMCTL_CDF_VPMU;
 
 crate::c_structs! {
     /// `struct xen_arch_domainconfig` of x86 (`xen/include/public/arch-x86/xen.h`).
@@ -9,9 +10,8 @@ crate::c_structs! {
         4: misc_flags: u32,
     }
 
-    /// `struct xen_domctl_createdomain` of Xen 4.19 and later (`xen/include/public/domctl.h`). From 4.21
-    /// `altp2m_opts` is two halves, `altp2m.opts` and `altp2m.nr`.
-    pub struct CreateDomain = "struct xen_domctl_createdomain" [19, 20], 68 bytes {
+    /// `struct xen_domctl_createdomain` of Xen 4.21 and later (`xen/include/public/domctl.h`).
+    pub struct CreateDomain = "struct xen_domctl_createdomain" [21, 22], 68 bytes {
         0: ssidref: u32,
         4: handle: [u8; 16],
         20: flags: u32,
@@ -21,7 +21,8 @@ crate::c_structs! {
         36: max_grant_frames: i32,
         40: max_maptrack_frames: i32,
         44: grant_opts: u32,
-        48: altp2m_opts: u32,
+        48: altp2m_opts ("altp2m.opts"): u16,
+        50: altp2m_nr ("altp2m.nr"): u16,
         52: vmtrace_size: u32,
         56: cpupool_id: u32,
         60: arch: ArchDomainConfig,
@@ -51,13 +52,19 @@ crate::c_structs! {
     }
 }
 
+/// What an older release cannot carry of a domain to create, as a name for people.
+pub type NotCarried = &'static str;
+
 impl CreateDomain {
-    /// The same for 4.17 and 4.18, unless it asks for what they cannot carry (altp2m).
-    pub const fn to_v4_17(&self) -> Option<v4_17::CreateDomain> {
-        if self.altp2m_opts != 0 {
-            return None;
+    /// The same for 4.19 and 4.20.
+    ///
+    /// # Errors
+    /// If it sets the number of altp2m views, which is fixed there.
+    pub const fn to_v4_19(&self) -> Result<v4_19::CreateDomain, NotCarried> {
+        if self.altp2m_nr != 0 {
+            return Err("number of altp2m views in xc_domain_create");
         }
-        Some(v4_17::CreateDomain {
+        Ok(v4_19::CreateDomain {
             ssidref: self.ssidref,
             handle: self.handle,
             flags: self.flags,
@@ -67,16 +74,48 @@ impl CreateDomain {
             max_grant_frames: self.max_grant_frames,
             max_maptrack_frames: self.max_maptrack_frames,
             grant_opts: self.grant_opts,
+            altp2m_opts: self.altp2m_opts as u32,
             vmtrace_size: self.vmtrace_size,
             cpupool_id: self.cpupool_id,
             arch: self.arch,
         })
     }
 
-    /// The same for 4.16, unless it also asks for a CPU pool other than the first.
-    pub fn to_v4_16(&self) -> Option<v4_16::CreateDomain> {
-        let newer = self.to_v4_17().filter(|c| c.cpupool_id == 0)?;
-        Some(v4_16::CreateDomain {
+    /// The same for 4.17 and 4.18.
+    ///
+    /// # Errors
+    /// If it also asks for altp2m, which is a parameter of HVM domains there.
+    pub fn to_v4_17(&self) -> Result<v4_17::CreateDomain, NotCarried> {
+        let newer = self.to_v4_19()?;
+        if newer.altp2m_opts != 0 {
+            return Err("altp2m mode in xc_domain_create");
+        }
+        Ok(v4_17::CreateDomain {
+            ssidref: newer.ssidref,
+            handle: newer.handle,
+            flags: newer.flags,
+            iommu_opts: newer.iommu_opts,
+            max_vcpus: newer.max_vcpus,
+            max_evtchn_port: newer.max_evtchn_port,
+            max_grant_frames: newer.max_grant_frames,
+            max_maptrack_frames: newer.max_maptrack_frames,
+            grant_opts: newer.grant_opts,
+            vmtrace_size: newer.vmtrace_size,
+            cpupool_id: newer.cpupool_id,
+            arch: newer.arch,
+        })
+    }
+
+    /// The same for 4.16.
+    ///
+    /// # Errors
+    /// If it also asks for a CPU pool other than the first.
+    pub fn to_v4_16(&self) -> Result<v4_16::CreateDomain, NotCarried> {
+        let newer = self.to_v4_17()?;
+        if newer.cpupool_id != 0 {
+            return Err("CPU pool in xc_domain_create");
+        }
+        Ok(v4_16::CreateDomain {
             ssidref: newer.ssidref,
             handle: newer.handle,
             flags: newer.flags,
@@ -92,9 +131,15 @@ impl CreateDomain {
     }
 
     /// The same for 4.15. `grant_opts` is dropped: 4.15 lets the host's setting decide.
-    pub fn to_v4_15(&self) -> Option<v4_15::CreateDomain> {
+    ///
+    /// # Errors
+    /// If it also asks for performance counters.
+    pub fn to_v4_15(&self) -> Result<v4_15::CreateDomain, NotCarried> {
         let newer = self.to_v4_16()?;
-        Some(v4_15::CreateDomain {
+        if newer.flags & XEN_DOMCTL_CDF_VPMU != 0 {
+            return Err("vpmu in xc_domain_create");
+        }
+        Ok(v4_15::CreateDomain {
             ssidref: newer.ssidref,
             handle: newer.handle,
             flags: newer.flags,
@@ -140,11 +185,17 @@ mod tests {
 
     #[test]
     fn a_request_that_an_older_layout_cannot_carry_is_not_narrowed() {
+        let views = CreateDomain { altp2m_nr: 1, ..CreateDomain::default() };
+        let altp2m = CreateDomain { altp2m_opts: 3, ..CreateDomain::default() };
         let second_pool = CreateDomain { cpupool_id: 1, ..CreateDomain::default() };
-        let altp2m = CreateDomain { altp2m_opts: 1, ..CreateDomain::default() };
-        assert!(second_pool.to_v4_17().is_some());
-        assert_eq!(second_pool.to_v4_16(), None);
-        assert_eq!(altp2m.to_v4_17(), None);
+        let vpmu = CreateDomain { flags: XEN_DOMCTL_CDF_VPMU, ..CreateDomain::default() };
+        assert!(views.to_v4_19().unwrap_err().starts_with("number of altp2m views"));
+        assert_eq!(altp2m.to_v4_19().unwrap().altp2m_opts, 3);
+        assert!(altp2m.to_v4_17().unwrap_err().starts_with("altp2m mode"));
+        assert_eq!(second_pool.to_v4_17().unwrap().cpupool_id, 1);
+        assert!(second_pool.to_v4_16().unwrap_err().starts_with("CPU pool"));
+        assert_eq!(vpmu.to_v4_16().unwrap().flags, XEN_DOMCTL_CDF_VPMU);
+        assert!(vpmu.to_v4_15().unwrap_err().starts_with("vpmu"));
     }
 
     #[test]

@@ -10,9 +10,10 @@ mod memory;
 pub mod v4_15;
 pub mod v4_16;
 pub mod v4_17;
+pub mod v4_19;
 mod vcpu;
 
-pub use domain::{ArchDomainConfig, CreateDomain, DomainInfo};
+pub use domain::{ArchDomainConfig, CreateDomain, DomainInfo, NotCarried};
 pub use host::PhysInfo;
 pub use memory::E820Entry;
 pub use vcpu::{VcpuContext, VcpuInfo};
@@ -28,6 +29,7 @@ pub fn declared_layouts() -> impl Iterator<Item = &'static DeclaredLayout> {
         v4_15::LAYOUTS,
         v4_16::LAYOUTS,
         v4_17::LAYOUTS,
+        v4_19::LAYOUTS,
         vcpu::LAYOUTS,
         vcpu::SAME,
     ];
