@@ -10,6 +10,7 @@ use xenctrl_sys::{DetectError, LoadError, OpenError};
 
 use crate::backend::CallError;
 use crate::canary::CanaryError;
+use crate::shared::Fault;
 
 /// The result of an operation on the hypervisor.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -37,6 +38,10 @@ impl Error {
         Self { operation: operation.into(), domain: Some(domain), cause: cause.into() }
     }
 
+    pub(crate) fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
     /// What was tried, with its arguments.
     pub fn operation(&self) -> &str {
         &self.operation
@@ -51,6 +56,7 @@ impl Error {
     pub fn errno(&self) -> Option<Errno> {
         match &self.cause {
             Cause::Call(CallError::Errno(errno)) => Some(*errno),
+            Cause::Shared(fault) => fault.errno(),
             _ => None,
         }
     }
@@ -59,6 +65,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match &self.cause {
             Cause::Call(e) => e.kind(),
+            Cause::Shared(fault) => fault.kind(),
             Cause::NoSuchDomain => Kind::NotFound,
             Cause::NoVcpus => Kind::Invalid,
             Cause::Detect(e) if e.is_denied() => Kind::Denied,
@@ -91,6 +98,8 @@ impl StdError for Error {
 pub(crate) enum Cause {
     #[error(transparent)]
     Call(#[from] CallError),
+    #[error(transparent)]
+    Shared(#[from] Fault),
     #[error("no such domain")]
     NoSuchDomain,
     #[error("the domain has no virtual CPUs yet")]
@@ -117,7 +126,7 @@ impl CallError {
     }
 }
 
-fn kind_of(errno: Errno) -> Kind {
+pub(crate) fn kind_of(errno: Errno) -> Kind {
     match errno {
         Errno::NOENT | Errno::SRCH => Kind::NotFound,
         Errno::AGAIN => Kind::Again,

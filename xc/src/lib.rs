@@ -22,6 +22,9 @@
 //! What it does for you: errno kept with operation and domain, units in types with the rounding that
 //! Xen needs, one hypercall per 1024 domains, use from many threads, refusal after a fork.
 //!
+//! Beside the handle stand [`grant`] and [`foreign`]: memory shared with other domains, through
+//! Linux's devices and without a library.
+//!
 //! What it does not do: wait, retry, know of devices or the xenstore, undo. A created domain lives
 //! until [`Xc::destroy_domain`].
 
@@ -37,8 +40,11 @@ mod info;
 mod memory;
 mod open;
 mod vcpu;
+mod shared;
 
 pub mod backend;
+pub mod foreign;
+pub mod grant;
 
 use std::sync::Arc;
 

@@ -16,6 +16,9 @@
 //! # }
 //! ```
 //!
+//! [`shared`] is about something else that needs `unsafe`: the kernel's devices for memory shared with
+//! other domains, which need no library.
+//!
 //! What it does not do: check arguments, turn return values into errors, cover calls that the safe
 //! crate `xc` does not use. The declarations cover x86-64 Linux, where they were measured.
 
@@ -35,6 +38,7 @@ mod privcmd;
 mod process;
 mod profile;
 mod release;
+pub mod shared;
 
 pub use constants::*;
 #[doc(hidden)]
