@@ -29,6 +29,35 @@ use crate::{Error, Result};
 /// watch the file ([`AsFd`]) and call [`EventChannels::pending`] when it is readable. One device
 /// serves one of the two ways: a waiting thread takes the events that the loop would be woken by.
 ///
+/// The loop of a program that waits for other things, too:
+///
+/// ```
+/// use eventchn::{EventChannels, Kind};
+/// use rustix::event::{PollFd, PollFlags, Timespec, poll};
+/// use xen_types::{DomId, Port};
+///
+/// fn one_turn() -> eventchn::Result<()> {
+///     let channels = EventChannels::open()?;
+///     let bell = channels.bind_interdomain(DomId::DOM0, Port(9))?;
+///     let mut files = [PollFd::new(&channels, PollFlags::IN)]; // and those of the others
+///     let a_second = Timespec { tv_sec: 1, tv_nsec: 0 };
+///     if poll(&mut files, Some(&a_second)).is_ok_and(|ready| ready > 0) {
+///         for port in channels.pending()? {
+///             if port == bell.port() {
+///                 bell.unmask()?; // first, so that what changes from now on makes a new event
+///                 println!("look at what the event is about");
+///             }
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// match one_turn() {
+///     Err(e) if e.kind() == Kind::Unavailable => println!("no Xen here: {e}"),
+///     other => println!("{other:?}"),
+/// }
+/// ```
+///
 /// In a process forked from the one that opened it every call fails with
 /// [`Kind::Gone`](crate::Kind::Gone), and dropping a port leaves it bound: the kernel's file is shared
 /// by both processes, and so would be the events.
@@ -42,8 +71,10 @@ pub struct EventChannels {
 pub struct Virq(pub u32);
 
 impl Virq {
-    /// A domain shut down or died. One binder per host, and xenstored is it: others get
-    /// [`Kind::Exists`](crate::Kind::Exists) and watch `@releaseDomain` in the xenstore instead.
+    /// A domain was created, shut down or died. One binder per host, and xenstored is it: others get
+    /// [`Kind::Exists`](crate::Kind::Exists) and watch `@introduceDomain` and `@releaseDomain` in
+    /// the xenstore instead. The binder alone may ask which domain it was, from Xen 4.21 on
+    /// (`xenmanage_poll_changed_domain`); what state a given domain is in anybody may ask.
     pub const DOM_EXC: Self = Self(evtchn::VIRQ_DOM_EXC);
     /// The hypervisor's console ring has new text.
     pub const CON_RING: Self = Self(evtchn::VIRQ_CON_RING);
@@ -105,6 +136,20 @@ impl EventChannels {
             .map_err(|e| Error::new(format!("bind virtual interrupt {}", virq.0), e))
     }
 
+    /// Restricts the open device, and so all clones, to one domain, for good: from now on only ports
+    /// that this domain allocated can be bound, and none be allocated here. What is bound stays. A
+    /// program that serves one guest does this before it looks at what the guest sends.
+    ///
+    /// # Errors
+    /// [`Kind::Denied`](crate::Kind::Denied) if it is restricted already, also to the same domain;
+    /// [`Kind::Invalid`](crate::Kind::Invalid) for domain 0, to which Linux cannot restrict it.
+    #[doc(alias = "xenevtchn_restrict")]
+    pub fn restrict(&self, dom: DomId) -> Result<()> {
+        let restrict = || Ok(self.shared.backend()?.restrict(dom)?);
+        restrict()
+            .map_err(|cause: Cause| Error::new(format!("restrict ports to domain {dom}"), cause))
+    }
+
     /// The ports that have an event, for a foreign event loop; never blocks. Each stays masked until
     /// [`Bound::unmask`].
     ///
@@ -112,13 +157,10 @@ impl EventChannels {
     /// When the device cannot be read.
     #[doc(alias = "xenevtchn_pending")]
     pub fn pending(&self) -> Result<Vec<Port>> {
-        let read = || {
-            let arrived = read_all(self.shared.backend()?)?;
-            let mut state = self.shared.lock();
-            state.deliver(&arrived);
-            Ok(state.take_all())
-        };
-        read().map_err(|cause: Cause| Error::new("read pending ports", cause))
+        self.shared
+            .read_in()
+            .map(|mut state| state.take_all())
+            .map_err(|cause| Error::new("read pending ports", cause))
     }
 
     /// Binds under the lock: an event read meanwhile by another thread is delivered when the port is
@@ -291,6 +333,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Delivers everything that can be read now, without waiting.
+    fn read_in(&self) -> Result<MutexGuard<'_, State>, Cause> {
+        let arrived = read_all(self.backend()?)?;
+        let mut state = self.lock();
+        state.deliver(&arrived);
+        Ok(state)
+    }
+
     /// Takes an event of `port`; false if none arrives before `deadline`.
     fn consume(&self, port: Port, deadline: Deadline) -> Result<bool, Cause> {
         let backend = self.backend()?;
@@ -323,6 +373,28 @@ impl Shared {
                 return Ok(state.take(port));
             }
         }
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl EventChannels {
+    /// Delivers what can be read now, without waiting.
+    pub(crate) fn deliver(&self) -> Result<(), Cause> {
+        self.shared.read_in().map(drop)
+    }
+
+    /// Takes every event that was delivered.
+    pub(crate) fn take_delivered(&self) -> Vec<Port> {
+        self.shared.lock().take_all()
+    }
+
+    /// Takes an event of a port, if it was delivered.
+    pub(crate) fn take(&self, bound: &Bound) -> Result<bool, Cause> {
+        self.shared.backend()?;
+        if !Arc::ptr_eq(&self.shared, &bound.shared) {
+            return Err(Cause::OtherDevice);
+        }
+        Ok(self.shared.lock().take(bound.port))
     }
 }
 

@@ -80,6 +80,10 @@ impl Backend for Fed {
         self.overflowed.store(false, Ordering::SeqCst);
         self.note("reset".to_owned())
     }
+    fn restrict(&self, dom: DomId) -> Result<(), Errno> {
+        self.note(format!("restrict {dom}"))?;
+        if dom == DomId::DOM0 { Err(Errno::INVAL) } else { Err(Errno::ACCESS) }
+    }
     fn fd(&self) -> BorrowedFd<'_> {
         self.events.as_fd()
     }
@@ -215,4 +219,16 @@ fn a_virtual_interrupt_bound_elsewhere_exists_already() {
         (error.kind(), error.to_string()),
         (Kind::Exists, "bind virtual interrupt 3".into())
     );
+}
+
+#[test]
+fn a_restriction_that_is_refused_says_why() {
+    let (channels, feed) = fed();
+    let refused = channels.restrict(DomId::new(7).unwrap()).unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.to_string()),
+        (Kind::Denied, "restrict ports to domain 7".into())
+    );
+    assert_eq!(channels.restrict(DomId::DOM0).unwrap_err().kind(), Kind::Invalid);
+    assert_eq!(feed.calls(), ["restrict 7", "restrict 0"]);
 }

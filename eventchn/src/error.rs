@@ -31,6 +31,12 @@ pub(crate) enum Cause {
     NoEvent,
     #[error("the device was opened by another process, before a fork")]
     UsedAfterFork,
+    #[cfg(feature = "tokio")]
+    #[error("the port is bound through another device")]
+    OtherDevice,
+    #[cfg(feature = "tokio")]
+    #[error("the runtime that drives the device has gone")]
+    Undriven,
 }
 
 impl From<Errno> for Cause {
@@ -53,7 +59,7 @@ impl Error {
     pub fn errno(&self) -> Option<Errno> {
         match self.cause {
             Cause::Errno(errno) | Cause::Device(errno) => Some(errno),
-            Cause::NoEvent | Cause::UsedAfterFork => None,
+            _ => None,
         }
     }
 
@@ -62,6 +68,10 @@ impl Error {
         match self.cause {
             Cause::NoEvent => Kind::TimedOut,
             Cause::UsedAfterFork => Kind::Gone,
+            #[cfg(feature = "tokio")]
+            Cause::OtherDevice => Kind::Invalid,
+            #[cfg(feature = "tokio")]
+            Cause::Undriven => Kind::Gone,
             Cause::Device(Errno::NOENT) => Kind::Unavailable,
             Cause::Errno(errno) | Cause::Device(errno) => kind_of(errno),
         }

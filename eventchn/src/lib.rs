@@ -30,12 +30,16 @@
 //! }
 //! ```
 //!
+//! The feature `tokio` adds the module `eventchn::tokio`: the same waits as futures.
+//!
 //! What it does not do: allocate ports in other domains (`xc::Xc::alloc_unbound_port`), know what an
 //! event means.
 
 mod backend;
 mod channels;
 mod error;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 pub use backend::{Backend, Device};
 pub use channels::{Bound, EventChannels, Virq};

@@ -24,7 +24,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     cargo(root, &["doc", "--workspace", "--no-deps", "--locked"], strict)?;
     features(root)?;
     // What is behind a feature has tests and documentation of its own.
-    let tokio = ["-p", "xs", "--features", "tokio", "--locked"];
+    let tokio = ["-p", "xs", "-p", "eventchn", "--features", "tokio", "--locked"];
     cargo(root, &[&["test", "--quiet"], &tokio[..]].concat(), &[])?;
     cargo(root, &[&["doc", "--no-deps"], &tokio[..]].concat(), strict)?;
     purity::run(root)?;
@@ -38,6 +38,8 @@ fn features(root: &Path) -> Result<()> {
     const SETS: &[&[&str]] = &[
         &["-p", "xs", "--no-default-features"],
         &["-p", "xs", "--features", "tokio", "--all-targets"],
+        &["-p", "eventchn"],
+        &["-p", "eventchn", "--features", "tokio", "--all-targets"],
         &["-p", "xen-types", "--features", "serde"],
         &["-p", "xenops"],
         &["-p", "xenops", "--features", "serde"],

@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use evtchn::{BindInterdomain, BindUnboundPort, BindVirq, Notify, Unbind};
+use evtchn::{BindInterdomain, BindUnboundPort, BindVirq, Notify, RestrictDomid, Unbind};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -100,6 +100,11 @@ impl Backend for Device {
 
     fn reset(&self) -> Result<(), Errno> {
         self.request::<{ evtchn::IOCTL_EVTCHN_RESET }, _>(()).map(drop)
+    }
+
+    fn restrict(&self, dom: DomId) -> Result<(), Errno> {
+        let argument = RestrictDomid { domid: dom.raw() };
+        self.request::<{ evtchn::IOCTL_EVTCHN_RESTRICT_DOMID }, _>(argument).map(drop)
     }
 
     fn fd(&self) -> BorrowedFd<'_> {

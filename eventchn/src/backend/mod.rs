@@ -34,6 +34,8 @@ pub trait Backend: Debug + Send + Sync {
     fn unmask(&self, port: Port) -> Result<(), Errno>;
     /// `IOCTL_EVTCHN_RESET`: forgets the ports that are pending, and that there were too many.
     fn reset(&self) -> Result<(), Errno>;
+    /// `IOCTL_EVTCHN_RESTRICT_DOMID`.
+    fn restrict(&self, dom: DomId) -> Result<(), Errno>;
     /// The open file, readable when ports are pending.
     fn fd(&self) -> BorrowedFd<'_>;
 }

@@ -58,7 +58,7 @@ pub struct Notify {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestrictDomid {
-    /// The only domain with which ports may still be bound.
+    /// The only domain whose ports may still be bound.
     pub domid: u16,
 }
 
