@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // users
     ("benches", &["xs", "xc", "xenctrl-sys", "xen-types", "store-daemons", "xen-abi"]),
     ("conformance", &["xen-types", "xs", "store-daemons", "xs-server"]),
-    ("examples", &["xs", "store-daemons"]),
+    ("examples", LAYERS),
     ("lab-tests", LAYERS),
     ("xtask", &["lab-tests", "store-daemons", "xen-abi", "xenctrl-sys", "xenguest-sys"]),
 ];

@@ -5,7 +5,7 @@ mod roles;
 
 use std::time::{Duration, Instant};
 
-use dom0::{Config, Guest};
+use dom0::{Config, Guest, ok};
 use eventchn::tokio::Events;
 use eventchn::{Bound, EventChannels, Kind};
 use roles::{Actor, argument, role, say};
@@ -145,4 +145,11 @@ fn two_processes_exchange_events_and_one_that_is_killed_closes_its_port() -> Out
     again.notify()?;
     bound.wait(soon())?;
     Ok(())
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn the_ping_example_tells_its_round_trips() {
+    let said = ok("evtchn-ping", &["200"]);
+    assert!(said.starts_with("200 round trips, "), "{said}");
 }

@@ -15,7 +15,7 @@ use crate::workspace;
 pub(crate) struct Programs {
     /// Process 1 of dom0.
     pub(crate) agent: PathBuf,
-    /// What is on dom0's `PATH`.
+    /// What is on dom0's `PATH`: the command and the examples.
     pub(crate) commands: Vec<PathBuf>,
 }
 
@@ -41,12 +41,13 @@ pub(crate) fn target() -> Result<&'static Path> {
 
 /// Builds what dom0 runs.
 pub(crate) fn programs() -> Result<Programs> {
-    let artifacts = cargo(&["build", "-p", "xenops-cli", "-p", "lab-tests", "--bins"])?;
+    let packages = ["-p", "xenops-cli", "-p", "lab-tests", "-p", "examples"];
+    let artifacts = cargo(&[&["build"], &packages[..], &["--bins", "--examples"]].concat())?;
     let mut programs = Programs { agent: PathBuf::new(), commands: Vec::new() };
     for (kind, name, path) in artifacts {
         match (kind.as_str(), name.as_str()) {
             ("bin", "lab-agent") => programs.agent = path,
-            ("bin", _) => programs.commands.push(path),
+            ("bin" | "example", _) => programs.commands.push(path),
             _ => (),
         }
     }
