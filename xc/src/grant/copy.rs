@@ -52,7 +52,7 @@ impl Grants {
     ///
     /// # Errors
     /// What the first failed copy says: [`Kind::Invalid`](crate::Kind::Invalid) if there is no such
-    /// grant, [`Kind::Denied`](crate::Kind::Denied) if it does not allow the copy,
+    /// grant, [`Kind::Other`](crate::Kind::Other) if it is for reading only and was to be written,
     /// [`Kind::NotFound`](crate::Kind::NotFound) if there is no such domain;
     /// [`Error::failed_copies`] has all. [`Kind::Invalid`](crate::Kind::Invalid), and none is made,
     /// if one goes beyond a page.

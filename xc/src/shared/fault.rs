@@ -56,11 +56,13 @@ pub struct GrantStatus(pub i16);
 impl GrantStatus {
     /// It is done.
     pub const OKAY: Self = Self(0);
+    /// It cannot be done, for instance because a grant is for reading only (observed on 4.17).
+    pub const GENERAL_ERROR: Self = Self(-1);
     /// There is no such domain.
     pub const BAD_DOMAIN: Self = Self(-2);
     /// The reference is no grant for this domain.
     pub const BAD_GRANT_REF: Self = Self(-3);
-    /// The grant does not allow it.
+    /// This domain may not use the grant in that way.
     pub const PERMISSION_DENIED: Self = Self(-8);
     /// The page does not allow it.
     pub const BAD_PAGE: Self = Self(-9);
@@ -163,6 +165,7 @@ impl fmt::Display for GrantStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match *self {
             Self::OKAY => "done",
+            Self::GENERAL_ERROR => "it is not possible with this grant",
             Self::BAD_DOMAIN => "no such domain",
             Self::BAD_GRANT_REF => "no such grant for this domain",
             Self::PERMISSION_DENIED => "the grant does not allow it",
