@@ -22,6 +22,7 @@ mod frame;
 mod kind;
 mod memory;
 mod port;
+mod sbdf;
 mod shutdown;
 
 pub use deadline::Deadline;
@@ -30,4 +31,5 @@ pub use frame::{Gfn, Mfn};
 pub use kind::Kind;
 pub use memory::{Bytes, KiB, MiB, PageCount};
 pub use port::{GrantRef, Port};
+pub use sbdf::{InvalidSbdf, Sbdf};
 pub use shutdown::ShutdownReason;
