@@ -1,8 +1,12 @@
 //! One call, as it arrived in the library.
 
 use std::cell::Cell;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::fmt;
+
+unsafe extern "C" {
+    fn malloc(size: usize) -> *mut c_void;
+}
 
 /// A call with its arguments, for an answer to look at.
 #[derive(Debug)]
@@ -49,10 +53,29 @@ impl<'a> Call<'a> {
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), pointer, bytes.len()) };
     }
 
+    /// The answer of a call that returns these bytes in memory from `malloc`, for the caller to free.
+    ///
+    /// # Panics
+    /// If there is no memory.
+    pub fn allocate(&self, bytes: &[u8]) -> i64 {
+        // SAFETY: any size may be asked for.
+        let memory = unsafe { malloc(bytes.len().max(1)) }.cast::<u8>();
+        assert!(!memory.is_null(), "no memory for what {} returns", self.name);
+        // SAFETY: must be writable for as many bytes: they were just allocated.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory, bytes.len()) };
+        (memory as u64).cast_signed()
+    }
+
     /// The answer of a call that fails with `errno`.
     pub fn fail(&self, errno: c_int) -> i64 {
         self.failure.set(Some(errno));
         -1
+    }
+
+    /// The answer of a call that fails with `errno` and returns a pointer.
+    pub fn fail_null(&self, errno: c_int) -> i64 {
+        self.failure.set(Some(errno));
+        0
     }
 
     pub(super) fn failure(&self) -> Option<c_int> {
