@@ -67,7 +67,7 @@ impl Error {
             Cause::Call(e) => e.kind(),
             Cause::Shared(fault) => fault.kind(),
             Cause::NoSuchDomain => Kind::NotFound,
-            Cause::NoVcpus => Kind::Invalid,
+            Cause::Argument(_) | Cause::NoVcpus => Kind::Invalid,
             Cause::Detect(e) if e.is_denied() => Kind::Denied,
             Cause::Detect(_) | Cause::Load(_) | Cause::Canary(_) => Kind::Unavailable,
             Cause::Open(OpenError::Os(e)) => match Errno::from_io_error(e).map(kind_of) {
@@ -102,6 +102,9 @@ pub(crate) enum Cause {
     Shared(#[from] Fault),
     #[error("no such domain")]
     NoSuchDomain,
+    /// What an argument must be and is not, where Xen would not say so.
+    #[error("{0}")]
+    Argument(&'static str),
     #[error("the domain has no virtual CPUs yet")]
     NoVcpus,
     #[error(transparent)]
@@ -128,11 +131,13 @@ impl CallError {
 
 pub(crate) fn kind_of(errno: Errno) -> Kind {
     match errno {
-        Errno::NOENT | Errno::SRCH => Kind::NotFound,
+        // The latter: a processor is not in the CPU pool that it is to leave.
+        Errno::NOENT | Errno::SRCH | Errno::ADDRNOTAVAIL => Kind::NotFound,
         Errno::AGAIN => Kind::Again,
         Errno::PERM | Errno::ACCESS => Kind::Denied,
         Errno::EXIST => Kind::Exists,
-        Errno::BUSY => Kind::Busy,
+        // The latter: a domain has pinned itself to a processor of a CPU pool.
+        Errno::BUSY | Errno::ADDRINUSE => Kind::Busy,
         Errno::INVAL | Errno::TOOBIG | Errno::RANGE | Errno::DOM | Errno::FAULT => Kind::Invalid,
         Errno::NOMEM | Errno::NOSPC => Kind::NoMemory,
         Errno::TIMEDOUT => Kind::TimedOut,

@@ -39,8 +39,9 @@ mod hvm;
 mod info;
 mod memory;
 mod open;
-mod vcpu;
+mod scheduler;
 mod shared;
+mod vcpu;
 
 pub mod backend;
 pub mod foreign;
@@ -57,6 +58,9 @@ pub use hvm::HvmParam;
 pub use info::{DomainFlags, DomainInfo};
 pub use memory::{E820Entry, E820Kind};
 pub use open::OpenOptions;
+pub use scheduler::{
+    CpuPool, CpuPools, CpuShare, Credit2Params, CreditParams, RtdsReservation, RtdsVcpu, Scheduler,
+};
 pub use vcpu::{Affinity, VcpuInfo};
 pub use xen_types::Kind;
 pub use xenctrl_sys::{Profile, Release, VcpuContext};

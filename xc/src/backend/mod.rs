@@ -44,9 +44,12 @@ pub use host::HostCalls;
 pub use hvm::HvmCalls;
 pub use libxenctrl::LibXenCtrl;
 pub use memory::MemoryCalls;
-pub use scheduler::SchedulerCalls;
+pub use scheduler::{PoolInfo, SchedulerCalls};
 pub use vcpu::VcpuCalls;
 pub use xenctrl_sys::{ArchDomainConfig, CreateDomain, DomainInfo, E820Entry, PhysInfo, Release};
+pub use xenctrl_sys::{
+    Credit2Schedule, CreditSchedule, SchedCredit, SchedCredit2, SchedRtds, SchedVcpuParam,
+};
 pub use xenctrl_sys::{VcpuContext, VcpuInfo};
 
 /// What stands below all calls. Implementations take calls from many threads at once.

@@ -13,5 +13,6 @@ mod host;
 mod hvm;
 mod memory;
 mod opening;
+mod scheduler;
 mod threads;
 mod vcpu;

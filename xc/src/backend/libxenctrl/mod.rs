@@ -11,6 +11,7 @@
 
 #![allow(unsafe_code, reason = "calls a C library")]
 
+mod allocated;
 mod device;
 mod domain;
 mod event;

@@ -5,11 +5,13 @@
 mod domain;
 mod host;
 mod memory;
+mod scheduler;
 mod vcpu;
 
 pub use domain::*;
 pub use host::*;
 pub use memory::*;
+pub use scheduler::*;
 pub use vcpu::*;
 
 use crate::DeclaredConstant;
@@ -17,6 +19,12 @@ use crate::DeclaredConstant;
 /// Every constant that is declared.
 #[allow(unused_qualifications, reason = "each module has a list of that name")]
 pub fn declared_constants() -> impl Iterator<Item = &'static DeclaredConstant> {
-    let modules = [domain::CONSTANTS, host::CONSTANTS, memory::CONSTANTS, vcpu::CONSTANTS];
+    let modules = [
+        domain::CONSTANTS,
+        host::CONSTANTS,
+        memory::CONSTANTS,
+        scheduler::CONSTANTS,
+        vcpu::CONSTANTS,
+    ];
     modules.into_iter().flatten()
 }

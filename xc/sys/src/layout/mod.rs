@@ -7,6 +7,7 @@
 mod domain;
 mod host;
 mod memory;
+mod scheduler;
 pub mod v4_15;
 pub mod v4_16;
 pub mod v4_17;
@@ -16,6 +17,10 @@ mod vcpu;
 pub use domain::{ArchDomainConfig, CreateDomain, DomainInfo, NotCarried};
 pub use host::PhysInfo;
 pub use memory::E820Entry;
+pub use scheduler::{
+    CpuPoolInfo, Credit2Schedule, CreditSchedule, SchedCredit, SchedCredit2, SchedRtds,
+    SchedVcpuParam,
+};
 pub use vcpu::{VcpuContext, VcpuInfo};
 
 use crate::DeclaredLayout;
@@ -26,6 +31,7 @@ pub fn declared_layouts() -> impl Iterator<Item = &'static DeclaredLayout> {
         domain::LAYOUTS,
         host::LAYOUTS,
         memory::PACKED,
+        scheduler::LAYOUTS,
         v4_15::LAYOUTS,
         v4_16::LAYOUTS,
         v4_17::LAYOUTS,
