@@ -53,7 +53,10 @@ pub use cpuset::CpuSet;
 pub use create::{Altp2mMode, CreateConfig, GuestKind};
 pub use domain::TscMode;
 pub use error::{Error, Result};
-pub use host::{Capabilities, PhysInfo};
+pub use host::{
+    Capabilities, CompileInfo, ConsoleIndex, ConsoleText, CpuPlace, CpuVersion, DeviceNode,
+    Features, Node, Numa, PhysInfo,
+};
 pub use hvm::HvmParam;
 pub use info::{DomainFlags, DomainInfo};
 pub use memory::{E820Entry, E820Kind};

@@ -47,6 +47,7 @@ pub use memory::MemoryCalls;
 pub use scheduler::{PoolInfo, SchedulerCalls};
 pub use vcpu::VcpuCalls;
 pub use xenctrl_sys::{ArchDomainConfig, CreateDomain, DomainInfo, E820Entry, PhysInfo, Release};
+pub use xenctrl_sys::{CompileInfo, CpuTopology, CpuVersion, NodeMemory, PciDevice};
 pub use xenctrl_sys::{
     Credit2Schedule, CreditSchedule, SchedCredit, SchedCredit2, SchedRtds, SchedVcpuParam,
 };

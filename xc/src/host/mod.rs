@@ -1,9 +1,16 @@
 //! Facts about the host and its hypervisor.
 
+mod console;
+mod topology;
+mod version;
+
 use xen_types::PageCount;
 
-use crate::backend::CallError;
-use crate::{Error, Release, Result, Xc};
+use crate::{Error, Result, Xc};
+
+pub use console::{ConsoleIndex, ConsoleText};
+pub use topology::{CpuPlace, CpuVersion, DeviceNode, Node, Numa};
+pub use version::{CompileInfo, Features};
 
 bitflags::bitflags! {
     /// What the host can do (`XEN_SYSCTL_PHYSCAP_*`, `xen/include/public/sysctl.h`).
@@ -87,20 +94,5 @@ impl Xc {
             outstanding: PageCount(raw.outstanding_pages),
             max_mfn: raw.max_mfn,
         })
-    }
-
-    /// The full version of the hypervisor, such as `4.17.5`.
-    ///
-    /// # Errors
-    /// When the hypervisor refuses to tell.
-    #[doc(alias = "xc_version")]
-    pub fn version(&self) -> Result<String> {
-        self.read_version().map_err(|e| Error::new("read the hypervisor's version", e))
-    }
-
-    fn read_version(&self) -> Result<String, CallError> {
-        let release = Release::from_version(self.backend.version()?);
-        let extra = self.backend.extra_version()?;
-        Ok(format!("{release}{}", String::from_utf8_lossy(&extra)))
     }
 }

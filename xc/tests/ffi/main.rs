@@ -10,6 +10,8 @@ mod create;
 mod domain;
 mod event;
 mod host;
+mod host_console;
+mod host_topology;
 mod hvm;
 mod memory;
 mod opening;

@@ -1,6 +1,6 @@
 //! What the library allocates and leaves to its caller.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_char, c_void};
 use std::ptr::NonNull;
 
 unsafe extern "C" {
@@ -28,6 +28,16 @@ impl Allocated {
     pub(super) unsafe fn bytes(&self, count: usize) -> Vec<u8> {
         // SAFETY: must be readable for `count` bytes: the caller's promise; nobody else has it.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr(), count) }.to_vec()
+    }
+
+    /// A copy of the bytes before the first NUL.
+    ///
+    /// # Safety
+    /// There must be a NUL within what was allocated, and all before it initialised.
+    pub(super) unsafe fn text(&self) -> Vec<u8> {
+        let text: *const c_char = self.0.as_ptr().cast();
+        // SAFETY: must be a C string: the caller's promise; nobody else has it.
+        unsafe { CStr::from_ptr(text) }.to_bytes().to_vec()
     }
 }
 

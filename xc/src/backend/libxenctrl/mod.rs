@@ -21,6 +21,7 @@ mod hvm;
 mod memory;
 mod scheduler;
 mod vcpu;
+mod version;
 
 use std::ffi::c_int;
 use std::io;

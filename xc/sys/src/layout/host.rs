@@ -23,7 +23,96 @@ crate::c_structs! {
         72: max_mfn: u64,
         80: hw_cap: [u32; 8],
     }
+
+    /// `xc_cputopo_t` (`struct xen_sysctl_cputopo`, `xen/include/public/sysctl.h`).
+    pub struct CpuTopology = "xc_cputopo_t" [15, 22], 12 bytes {
+        0: core: u32,
+        4: socket: u32,
+        8: node: u32,
+    }
+
+    /// `xc_meminfo_t` (`struct xen_sysctl_meminfo`, `xen/include/public/sysctl.h`): bytes.
+    pub struct NodeMemory = "xc_meminfo_t" [15, 22], 16 bytes {
+        0: memsize: u64,
+        8: memfree: u64,
+    }
+
+    /// `xc_cpuinfo_t` (`struct xen_sysctl_cpuinfo`, `xen/include/public/sysctl.h`): nanoseconds.
+    pub struct CpuInfo = "xc_cpuinfo_t" [15, 22], 8 bytes {
+        0: idletime: u64,
+    }
+
+    /// `struct physdev_pci_device` (`xen/include/public/physdev.h`).
+    pub struct PciDevice = "struct physdev_pci_device" [15, 22], 4 bytes {
+        0: seg: u16,
+        2: bus: u8,
+        3: devfn: u8,
+    }
+
+    /// `struct xenpf_pcpu_version` (`xen/include/public/platform.h`).
+    pub struct CpuVersion = "struct xenpf_pcpu_version" [15, 22], 32 bytes {
+        0: xen_cpuid: u32,
+        4: max_present: u32,
+        8: vendor_id: [u8; 12],
+        20: family: u32,
+        24: model: u32,
+        28: stepping: u32,
+    }
+
+    /// `struct xen_feature_info` (`xen/include/public/version.h`).
+    pub struct FeatureInfo = "struct xen_feature_info" [15, 22], 8 bytes {
+        0: submap_idx: u32,
+        4: submap: u32,
+    }
+
+    /// `struct xen_platform_parameters` (`xen/include/public/version.h`).
+    pub struct PlatformParameters = "struct xen_platform_parameters" [15, 22], 8 bytes {
+        0: virt_start: u64,
+    }
 }
+
+/// `struct xen_compile_info` (`xen/include/public/version.h`): texts, cut off to what has room with a
+/// NUL behind it.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields are those of the C structure")]
+pub struct CompileInfo {
+    pub compiler: [u8; 64],
+    pub compile_by: [u8; 16],
+    pub compile_domain: [u8; 32],
+    pub compile_date: [u8; 32],
+}
+
+const _: () = {
+    assert!(size_of::<CompileInfo>() == 144);
+    assert!(std::mem::offset_of!(CompileInfo, compile_by) == 64);
+    assert!(std::mem::offset_of!(CompileInfo, compile_domain) == 80);
+    assert!(std::mem::offset_of!(CompileInfo, compile_date) == 112);
+};
+
+impl Default for CompileInfo {
+    fn default() -> Self {
+        Self {
+            compiler: [0; 64],
+            compile_by: [0; 16],
+            compile_domain: [0; 32],
+            compile_date: [0; 32],
+        }
+    }
+}
+
+/// What is declared, but for what the macros declare: they cannot give long arrays a default.
+pub(crate) const WITH_ARRAYS: &[crate::DeclaredLayout] = &[crate::DeclaredLayout {
+    name: "struct xen_compile_info",
+    minors: crate::ALL_MINORS,
+    size: 144,
+    fields: &[
+        ("compiler", 0, 64),
+        ("compile_by", 64, 16),
+        ("compile_domain", 80, 32),
+        ("compile_date", 112, 32),
+    ],
+}];
 
 impl From<v4_15::PhysInfo> for PhysInfo {
     fn from(old: v4_15::PhysInfo) -> Self {

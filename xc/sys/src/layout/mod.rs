@@ -15,7 +15,10 @@ pub mod v4_19;
 mod vcpu;
 
 pub use domain::{ArchDomainConfig, CreateDomain, DomainInfo, NotCarried};
-pub use host::PhysInfo;
+pub use host::{
+    CompileInfo, CpuInfo, CpuTopology, CpuVersion, FeatureInfo, NodeMemory, PciDevice, PhysInfo,
+    PlatformParameters,
+};
 pub use memory::E820Entry;
 pub use scheduler::{
     CpuPoolInfo, Credit2Schedule, CreditSchedule, SchedCredit, SchedCredit2, SchedRtds,
@@ -30,6 +33,7 @@ pub fn declared_layouts() -> impl Iterator<Item = &'static DeclaredLayout> {
     let modules = [
         domain::LAYOUTS,
         host::LAYOUTS,
+        host::WITH_ARRAYS,
         memory::PACKED,
         scheduler::LAYOUTS,
         v4_15::LAYOUTS,
