@@ -142,6 +142,7 @@ pub(crate) fn kind_of(errno: Errno) -> Kind {
         Errno::NOMEM | Errno::NOSPC => Kind::NoMemory,
         Errno::TIMEDOUT => Kind::TimedOut,
         Errno::NOSYS | Errno::OPNOTSUPP | Errno::NODEV | Errno::NXIO => Kind::Unavailable,
+        Errno::NOTTY => Kind::Unavailable, // privcmd of an older kernel
         _ => Kind::Other,
     }
 }
