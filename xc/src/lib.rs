@@ -27,10 +27,19 @@
 //!
 //! What it does not do: wait, retry, know of devices or the xenstore, undo. A created domain lives
 //! until [`Xc::destroy_domain`].
+//!
+//! # Devices
+//!
+//! Whether a domain may use ports, memory or an interrupt of the host, and where its guest sees them,
+//! are two things. The right comes first and goes last: [`Xc::set_io_port_access`], then
+//! [`Xc::map_io_ports`]; [`Xc::set_io_memory_access`], then [`Xc::map_io_memory`];
+//! [`Xc::map_msi`], then [`Xc::set_irq_access`], then [`Xc::bind_msi`]. Up to Xen 4.22 mapping ports
+//! gave the right along, and unmapping them took it; later it does not (Xen's `CHANGELOG.md`).
 
 mod canary;
 mod cpuset;
 mod create;
+mod device;
 mod domain;
 mod error;
 mod event;
@@ -51,6 +60,8 @@ use std::sync::Arc;
 
 pub use cpuset::CpuSet;
 pub use create::{Altp2mMode, CreateConfig, GuestKind};
+pub use device::{Access, ReservedMemory};
+pub use device::{Gsi, GuestIrq, GuestMsi, MsiDelivery, MsiSource, Pirq};
 pub use domain::TscMode;
 pub use error::{Error, Result};
 pub use host::{

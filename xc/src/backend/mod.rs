@@ -36,7 +36,7 @@ use std::fmt::Debug;
 
 use rustix::io::Errno;
 
-pub use device::DeviceCalls;
+pub use device::{DeviceCalls, PtIrq};
 pub use domain::DomainCalls;
 pub use event::EventCalls;
 pub use flask::FlaskCalls;

@@ -7,6 +7,7 @@
 mod opened;
 
 mod create;
+mod device;
 mod domain;
 mod event;
 mod host;

@@ -3,6 +3,7 @@
 mod support;
 
 mod create;
+mod device;
 mod domain;
 mod event;
 mod handle;

@@ -2,12 +2,14 @@
 //!
 //! Values are the same in every release from 4.15 to 4.22 unless noted.
 
+mod device;
 mod domain;
 mod host;
 mod memory;
 mod scheduler;
 mod vcpu;
 
+pub use device::*;
 pub use domain::*;
 pub use host::*;
 pub use memory::*;
@@ -20,6 +22,7 @@ use crate::DeclaredConstant;
 #[allow(unused_qualifications, reason = "each module has a list of that name")]
 pub fn declared_constants() -> impl Iterator<Item = &'static DeclaredConstant> {
     let modules = [
+        device::CONSTANTS,
         domain::CONSTANTS,
         host::CONSTANTS,
         memory::CONSTANTS,
