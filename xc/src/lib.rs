@@ -43,6 +43,7 @@ mod device;
 mod domain;
 mod error;
 mod event;
+mod flask;
 mod host;
 mod hvm;
 mod info;
@@ -64,6 +65,7 @@ pub use device::{Access, ReservedMemory};
 pub use device::{Gsi, GuestIrq, GuestMsi, MsiDelivery, MsiSource, Pirq};
 pub use domain::TscMode;
 pub use error::{Error, Result};
+pub use flask::{AccessVector, AvcCpuStats, AvcHashStats, Enforcement, FlaskBool, Labelled, Sid};
 pub use host::{
     Capabilities, CompileInfo, ConsoleIndex, ConsoleText, CpuPlace, CpuVersion, DeviceNode,
     Features, Node, Numa, PhysInfo,

@@ -39,7 +39,7 @@ use rustix::io::Errno;
 pub use device::{DeviceCalls, PtIrq};
 pub use domain::DomainCalls;
 pub use event::EventCalls;
-pub use flask::FlaskCalls;
+pub use flask::{AccessDecision, FlaskCalls};
 pub use host::HostCalls;
 pub use hvm::HvmCalls;
 pub use libxenctrl::LibXenCtrl;

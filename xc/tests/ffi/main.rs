@@ -10,6 +10,7 @@ mod create;
 mod device;
 mod domain;
 mod event;
+mod flask;
 mod host;
 mod host_console;
 mod host_topology;

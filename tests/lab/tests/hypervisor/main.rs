@@ -6,6 +6,7 @@ mod create;
 mod device;
 mod domain;
 mod event;
+mod flask;
 mod handle;
 mod host;
 mod hvm;
