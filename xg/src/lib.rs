@@ -52,7 +52,7 @@ use std::sync::Arc;
 use xc::Xc;
 
 pub use build::{BuildConfig, Built, RingFrame};
-pub use cpu::CpuPolicy;
+pub use cpu::CpuOptions;
 pub use error::{Error, InvalidConfig, Result};
 pub use format::{Compression, Elf, Format, ImageError};
 pub use payload::{Kernel, MAX_BYTES, PayloadError, Ramdisk};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use xc::{CreateConfig, GuestKind, HvmParam, TscMode, Xc};
 use xen_types::{Deadline, DomId, DomainUuid, Gfn, MiB, ShutdownReason};
-use xg::{BuildConfig, Built, CpuPolicy, Kernel, Ramdisk, Xg};
+use xg::{BuildConfig, Built, CpuOptions, Kernel, Ramdisk, Xg};
 use xs::{Access, Client, Path, Perms, Store, appears};
 
 /// A domain as far as it has ports, with what built it; destroyed at the end of the test.
@@ -45,7 +45,7 @@ impl Guest {
         if kind == GuestKind::Pvh {
             xc.set_paging_pool(id, MiB(4).to_bytes()).unwrap();
         }
-        xg.apply_cpu_policy(id, &CpuPolicy::DEFAULT).unwrap();
+        xg.apply_cpu_policy(id, &CpuOptions::DEFAULT).unwrap();
         let mut config = BuildConfig::new(kind, kernel, memory, store, console);
         config.vcpus = vcpus;
         Self { xc, xg, id, config }

@@ -8,7 +8,7 @@ use devices::{Console, Tree};
 use uuid::Uuid;
 use xc::{CreateConfig, HvmParam};
 use xen_types::{DomId, DomainUuid, Gfn, PageCount, Port};
-use xg::{BuildConfig, Built, CpuPolicy};
+use xg::{BuildConfig, Built, CpuOptions};
 use xs::{Client, Path, Store, View};
 
 use super::images::{Images, hypervisor_kind};
@@ -208,7 +208,7 @@ impl<'a> Creation<'a> {
         // Two creations at once must not starve each other half-way.
         build.claim = true;
         let builder = self.host.builder()?;
-        builder.apply_cpu_policy(self.dom(), &CpuPolicy::default())?;
+        builder.apply_cpu_policy(self.dom(), &CpuOptions::default())?;
         self.built = Some(builder.build(self.dom(), &build)?);
         Ok(())
     }

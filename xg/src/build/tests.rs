@@ -6,7 +6,7 @@ use xc::E820Entry;
 use xen_types::PageCount;
 
 use super::*;
-use crate::{CpuPolicy, Kind};
+use crate::{CpuOptions, Kind};
 
 /// Notes every call and field as text; fails at the call it is told to. Not a simulation.
 #[derive(Debug, Default)]
@@ -339,7 +339,7 @@ fn features_are_asked_of_pv_kernels_only() {
 #[test]
 fn the_cpu_policy_reaches_the_call() {
     let recorder = Arc::new(Recorder::default());
-    let policy = CpuPolicy { invariant_tsc: true, ..CpuPolicy::DEFAULT };
-    Xg::with_backend(recorder.clone()).apply_cpu_policy(seven(), &policy).unwrap();
+    let options = CpuOptions { invariant_tsc: true, ..CpuOptions::DEFAULT };
+    Xg::with_backend(recorder.clone()).apply_cpu_policy(seven(), &options).unwrap();
     assert_eq!(recorder.calls(), ["cpuid_apply_policy 7 itsc true nested false"]);
 }
