@@ -65,6 +65,10 @@ impl<T> MachineType for *mut T {
     const NAME: &'static str = "ptr";
 }
 
+impl<A, B, C, D, R> MachineType for unsafe extern "C" fn(A, B, C, D) -> R {
+    const NAME: &'static str = "ptr";
+}
+
 /// Declares a table of C functions, one pointer each, filled from a library.
 ///
 /// `field = "symbol": (arguments) -> result;`, with `[first, last]` behind the symbol if the

@@ -44,8 +44,9 @@ pub use constants::*;
 #[doc(hidden)]
 pub use declared::{DeclaredConstant, DeclaredFunction, DeclaredLayout, MachineType};
 pub use functions::{
-    DeviceFunctions, DomainFunctions, EventFunctions, FlaskFunctions, Functions, HandleFunctions,
-    HostFunctions, HvmFunctions, MemoryFunctions, SchedulerFunctions, VcpuFunctions, xc_interface,
+    DeviceFunctions, DomainFunctions, DumpFunctions, EventFunctions, FlaskFunctions, Functions,
+    HandleFunctions, HostFunctions, HvmFunctions, MemoryFunctions, SchedulerFunctions,
+    VcpuFunctions, dumpcore_rtn_t, xc_interface,
 };
 pub use interface::{Interface, OpenError, UsedAfterFork};
 pub use layout::*;

@@ -2,7 +2,9 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 
-use xenctrl_sys::xc_interface;
+use xenctrl_sys::{dumpcore_rtn_t, xc_interface};
+
+use crate::{CpuidLeaf, MsrEntry};
 
 /// A domain under construction, `struct xc_dom_image`.
 ///
@@ -12,6 +14,15 @@ use xenctrl_sys::xc_interface;
 #[allow(non_camel_case_types, reason = "the C name")]
 #[derive(Debug)]
 pub struct xc_dom_image {
+    _opaque: [u8; 0],
+}
+
+/// What CPUID and model-specific registers tell a domain, `struct xc_cpu_policy`, known to the library
+/// alone.
+#[repr(C)]
+#[allow(non_camel_case_types, reason = "the C name")]
+#[derive(Debug)]
+pub struct xc_cpu_policy_t {
     _opaque: [u8; 0],
 }
 
@@ -58,4 +69,55 @@ xenctrl_sys::functions! {
     cpuid_apply_policy = "xc_cpuid_apply_policy":
         (*mut xc_interface, u32, bool, *const u32, c_uint, bool, bool, bool, *const c_void,
          *const c_void) -> c_int;
+
+    /// Makes an empty policy; null without memory. From 4.16, as all of its calls.
+    cpu_policy_init = "xc_cpu_policy_init": () -> *mut xc_cpu_policy_t;
+    /// Frees a policy.
+    cpu_policy_destroy = "xc_cpu_policy_destroy": (*mut xc_cpu_policy_t);
+    /// Reads one of the host's policies: index, policy.
+    cpu_policy_get_system = "xc_cpu_policy_get_system":
+        (*mut xc_interface, c_uint, *mut xc_cpu_policy_t) -> c_int;
+    /// Reads a domain's policy.
+    cpu_policy_get_domain = "xc_cpu_policy_get_domain":
+        (*mut xc_interface, u32, *mut xc_cpu_policy_t) -> c_int;
+    /// Gives a domain a policy, whose buffers it uses.
+    cpu_policy_set_domain = "xc_cpu_policy_set_domain":
+        (*mut xc_interface, u32, *mut xc_cpu_policy_t) -> c_int;
+    /// Writes a policy out: leaves, room for them and then their number, the same for MSRs.
+    cpu_policy_serialise = "xc_cpu_policy_serialise":
+        (*mut xc_interface, *const xc_cpu_policy_t, *mut [CpuidLeaf; 0], *mut u32,
+         *mut [MsrEntry; 0], *mut u32) -> c_int;
+    /// Puts leaves into a policy: leaves, their number.
+    cpu_policy_update_cpuid = "xc_cpu_policy_update_cpuid":
+        (*mut xc_interface, *mut xc_cpu_policy_t, *const [CpuidLeaf; 0], u32) -> c_int;
+    /// Puts MSRs into a policy: MSRs, their number.
+    cpu_policy_update_msrs = "xc_cpu_policy_update_msrs":
+        (*mut xc_interface, *mut xc_cpu_policy_t, *const [MsrEntry; 0], u32) -> c_int;
+    /// Whether a guest with the second policy can run where the first is the most there is; explains
+    /// itself in the log.
+    cpu_policy_is_compatible = "xc_cpu_policy_is_compatible":
+        (*mut xc_interface, *mut xc_cpu_policy_t, *mut xc_cpu_policy_t) -> bool;
+    /// The most leaves and MSRs that a policy can have (both written).
+    cpu_policy_get_size = "xc_cpu_policy_get_size":
+        (*mut xc_interface, *mut u32, *mut u32) -> c_int;
+    /// Changes a domain's policy by leaves and MSRs: number of leaves, leaves, the same for MSRs, and
+    /// (all written) leaf, subleaf and MSR at fault, all ones for none.
+    set_domain_cpu_policy = "xc_set_domain_cpu_policy":
+        (*mut xc_interface, u32, u32, *mut [CpuidLeaf; 0], u32, *mut [MsrEntry; 0], *mut u32,
+         *mut u32, *mut u32) -> c_int;
+
+    /// The number of words of a featureset in this library.
+    get_cpu_featureset_size = "xc_get_cpu_featureset_size": () -> u32;
+    /// Reads one of the host's featuresets: index, room for words and then their number, words.
+    get_cpu_featureset = "xc_get_cpu_featureset":
+        (*mut xc_interface, u32, *mut u32, *mut [u32; 0]) -> c_int;
+    /// A featureset that the library was built with, of its number of words; null for none.
+    get_static_cpu_featuremask = "xc_get_static_cpu_featuremask": (c_uint) -> *const [u32; 0];
+
+    /// Dumps a domain into a file, which it makes or empties. 4.15 has it in libxenctrl.
+    domain_dumpcore = "xc_domain_dumpcore" [16, 22]:
+        (*mut xc_interface, u32, *const c_char) -> c_int;
+    /// Dumps a domain through a function: its argument, the function. 4.15 has it in libxenctrl.
+    domain_dumpcore_via_callback = "xc_domain_dumpcore_via_callback" [16, 22]:
+        (*mut xc_interface, u32, *mut c_void, dumpcore_rtn_t) -> c_int;
 }

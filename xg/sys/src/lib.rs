@@ -22,14 +22,17 @@
 mod functions;
 mod image;
 mod interface;
+mod layout;
 mod library;
 mod logger;
 
-pub use functions::{Functions, xc_dom_image};
+pub use functions::{Functions, xc_cpu_policy_t, xc_dom_image};
 pub use image::{ImageField, ImageLayout, Slot};
 pub use interface::Interface;
+pub use layout::{CpuidLeaf, MsrEntry, XEN_CPUID_NO_SUBLEAF, declared_layouts};
 pub use library::{Library, LoadError};
 pub use logger::{Messages, clear_errno, messages_of};
 pub use xenctrl_sys::{
-    E820Entry, Library as CtrlLibrary, OpenError, Release, UsedAfterFork, xc_interface,
+    E820Entry, Library as CtrlLibrary, OpenError, Release, UsedAfterFork, dumpcore_rtn_t,
+    xc_interface,
 };

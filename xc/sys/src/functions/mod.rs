@@ -2,6 +2,7 @@
 
 mod device;
 mod domain;
+mod dump;
 mod event;
 mod flask;
 mod handle;
@@ -13,6 +14,7 @@ mod vcpu;
 
 pub use device::DeviceFunctions;
 pub use domain::DomainFunctions;
+pub use dump::{DumpFunctions, dumpcore_rtn_t};
 pub use event::EventFunctions;
 pub use flask::FlaskFunctions;
 pub use handle::{HandleFunctions, xc_interface};
@@ -45,6 +47,7 @@ pub struct Functions {
     pub hvm: HvmFunctions,
     pub device: DeviceFunctions,
     pub flask: FlaskFunctions,
+    pub dump: DumpFunctions,
 }
 
 macro_rules! tables {
@@ -88,4 +91,5 @@ tables! {
     hvm: HvmFunctions,
     device: DeviceFunctions,
     flask: FlaskFunctions,
+    dump: DumpFunctions,
 }
