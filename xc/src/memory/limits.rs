@@ -1,38 +1,11 @@
-//! How much memory a domain may have, and what it is told about it.
+//! How much memory a domain may have.
 
 use rustix::io::Errno;
-use xen_types::{Bytes, DomId, KiB, MiB, PageCount};
+use xen_types::{Bytes, DomId, MiB, PageCount};
 use xenctrl_sys::{XEN_DOMCTL_SHADOW_OP_GET_ALLOCATION, XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION};
 
-use crate::backend::{self, CallError};
+use crate::backend::CallError;
 use crate::{Error, Result, Xc};
-
-/// One range of the memory map that a domain is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct E820Entry {
-    /// The guest-physical address at which it starts.
-    pub start: u64,
-    /// Its length.
-    pub size: Bytes,
-    /// What is there.
-    pub kind: E820Kind,
-}
-
-/// What a range of a memory map is (ACPI 6.5, table 15.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub enum E820Kind {
-    /// Usable memory.
-    Ram = 1,
-    /// Not to be used.
-    Reserved = 2,
-    /// ACPI tables, usable once read.
-    Acpi = 3,
-    /// Memory that ACPI keeps over a suspend.
-    Nvs = 4,
-    /// Faulty memory.
-    Unusable = 5,
-}
 
 impl Xc {
     /// Sets the ceiling on memory that `dom` may hold, ballooned or not.
@@ -46,38 +19,6 @@ impl Xc {
         self.backend
             .domain_setmaxmem(dom, ceiling.to_pages_up().to_kib()) // Xen drops a part of a page
             .map_err(|e| Error::on(format!("set the memory ceiling to {ceiling}"), dom, e))
-    }
-
-    /// Limits the memory map that PV `dom` is told to `limit`.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone,
-    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege.
-    #[doc(alias = "xc_domain_set_memmap_limit")]
-    pub fn set_memory_map_limit(&self, dom: DomId, limit: KiB) -> Result<()> {
-        self.backend
-            .domain_set_memmap_limit(dom, limit)
-            .map_err(|e| Error::on(format!("limit the memory map to {limit}"), dom, e))
-    }
-
-    /// Sets the memory map that `dom` is told.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone,
-    /// [`Kind::Invalid`](crate::Kind::Invalid) for too many ranges.
-    #[doc(alias = "xc_domain_set_memory_map")]
-    pub fn set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<()> {
-        let raw: Vec<_> = map
-            .iter()
-            .map(|range| backend::E820Entry {
-                addr: range.start,
-                size: range.size.get(),
-                type_: range.kind as u32,
-            })
-            .collect();
-        self.backend
-            .domain_set_memory_map(dom, &raw)
-            .map_err(|e| Error::on(format!("set a memory map of {} ranges", map.len()), dom, e))
     }
 
     /// Reserves free memory for `dom`: `pages` is what it shall have in all. What it allocates later
@@ -135,5 +76,5 @@ impl Xc {
 }
 
 #[cfg(test)]
-#[path = "memory_tests.rs"]
+#[path = "limits_tests.rs"]
 mod tests;
