@@ -61,6 +61,14 @@ impl Error {
         }
     }
 
+    /// How many it was done for, of an operation on many things that stopped on the way.
+    pub fn done(&self) -> Option<usize> {
+        match &self.cause {
+            Cause::Incomplete { done, .. } => Some(*done),
+            _ => None,
+        }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> Kind {
         match &self.cause {
@@ -68,6 +76,7 @@ impl Error {
             Cause::Shared(fault) => fault.kind(),
             Cause::NoSuchDomain => Kind::NotFound,
             Cause::Argument(_) | Cause::NoVcpus => Kind::Invalid,
+            Cause::Incomplete { kind, .. } => *kind,
             Cause::Detect(e) if e.is_denied() => Kind::Denied,
             Cause::Detect(_) | Cause::Load(_) | Cause::Canary(_) => Kind::Unavailable,
             Cause::Open(OpenError::Os(e)) => match Errno::from_io_error(e).map(kind_of) {
@@ -105,6 +114,9 @@ pub(crate) enum Cause {
     /// What an argument must be and is not, where Xen would not say so.
     #[error("{0}")]
     Argument(&'static str),
+    /// Xen did it for some and does not say why for no more.
+    #[error("{done} of {asked} done, Xen does not say why no more")]
+    Incomplete { done: usize, asked: usize, kind: Kind },
     #[error("the domain has no virtual CPUs yet")]
     NoVcpus,
     #[error(transparent)]

@@ -61,7 +61,7 @@ use std::sync::Arc;
 
 pub use cpuset::CpuSet;
 pub use create::{Altp2mMode, CreateConfig, GuestKind};
-pub use device::{Access, ReservedMemory};
+pub use device::{Access, RdmPolicy};
 pub use device::{Gsi, GuestIrq, GuestMsi, MsiDelivery, MsiSource, Pirq};
 pub use domain::TscMode;
 pub use error::{Error, Result};
@@ -72,7 +72,10 @@ pub use host::{
 };
 pub use hvm::HvmParam;
 pub use info::{DomainFlags, DomainInfo};
-pub use memory::{E820Entry, E820Kind};
+pub use memory::{
+    E820Entry, E820Kind, Frames, Increased, NodeChoice, NodeId, NodeSet, PageOrder, PhysmapBatch,
+    PhysmapPage, Placement, PodState, Populated, ReservedMemory, VirtualNuma, VirtualRange,
+};
 pub use open::OpenOptions;
 pub use scheduler::{
     CpuPool, CpuPools, CpuShare, Credit2Params, CreditParams, RtdsReservation, RtdsVcpu, Scheduler,

@@ -21,6 +21,8 @@ pub(crate) struct Fake {
     /// What `domain_create` returns.
     pub(crate) created: u32,
     pub(crate) paging_mempool: Option<u64>,
+    /// How many extents are done of those asked for.
+    pub(crate) done: usize,
     pub(crate) calls: Mutex<Vec<String>>,
 }
 
@@ -40,6 +42,7 @@ impl Default for Fake {
             domains: vec![DomainInfo::default()],
             created: 1,
             paging_mempool: Some(0),
+            done: 0,
             calls: Mutex::default(),
         }
     }
@@ -126,6 +129,33 @@ impl MemoryCalls for Fake {
     fn shadow_control(&self, dom: DomId, operation: u32, mib: u32) -> Result<u32, CallError> {
         self.note(format!("shadow_control {dom} {operation} {mib}"));
         Ok(mib.max(3))
+    }
+
+    /// As for PV: the frames done become others.
+    fn domain_populate_physmap(
+        &self,
+        _: DomId,
+        _: u32,
+        _: u32,
+        extents: &mut [u64],
+    ) -> Result<usize, CallError> {
+        extents[..self.done].iter_mut().for_each(|frame| *frame += 0x1000);
+        Ok(self.done)
+    }
+
+    /// As for HVM: no frame is told.
+    fn domain_increase_reservation(
+        &self,
+        _: DomId,
+        _: u32,
+        _: u32,
+        _: &mut [u64],
+    ) -> Result<usize, CallError> {
+        Ok(self.done)
+    }
+
+    fn domain_decrease_reservation(&self, _: DomId, _: u32, _: &[u64]) -> Result<usize, CallError> {
+        Ok(self.done)
     }
 }
 

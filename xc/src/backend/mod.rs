@@ -43,7 +43,7 @@ pub use flask::{AccessDecision, FlaskCalls};
 pub use host::HostCalls;
 pub use hvm::HvmCalls;
 pub use libxenctrl::LibXenCtrl;
-pub use memory::MemoryCalls;
+pub use memory::{MemoryCalls, Vnuma, VnumaSizes};
 pub use scheduler::{PoolInfo, SchedulerCalls};
 pub use vcpu::VcpuCalls;
 pub use xenctrl_sys::{ArchDomainConfig, CreateDomain, DomainInfo, E820Entry, PhysInfo, Release};
@@ -51,6 +51,7 @@ pub use xenctrl_sys::{CompileInfo, CpuTopology, CpuVersion, NodeMemory, PciDevic
 pub use xenctrl_sys::{
     Credit2Schedule, CreditSchedule, SchedCredit, SchedCredit2, SchedRtds, SchedVcpuParam,
 };
+pub use xenctrl_sys::{ReservedDeviceMemory, VmemRange};
 pub use xenctrl_sys::{VcpuContext, VcpuInfo};
 
 /// What stands below all calls. Implementations take calls from many threads at once.

@@ -9,7 +9,7 @@ use crate::{Error, Result, Xc};
 /// What becomes of memory that the firmware reserves for a device (reserved device memory, RMRR),
 /// where the guest's map has something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum ReservedMemory {
+pub enum RdmPolicy {
     /// The device is not assigned.
     #[default]
     Strict,
@@ -31,10 +31,10 @@ impl Xc {
     /// domain has it, [`Kind::Invalid`](crate::Kind::Invalid) for the caller's own domain and a dying
     /// one, [`Kind::Denied`](crate::Kind::Denied) for conflicting reserved memory.
     #[doc(alias = "xc_assign_device")]
-    pub fn assign_device(&self, dom: DomId, device: Sbdf, reserved: ReservedMemory) -> Result<()> {
+    pub fn assign_device(&self, dom: DomId, device: Sbdf, reserved: RdmPolicy) -> Result<()> {
         let flags = match reserved {
-            ReservedMemory::Strict => 0,
-            ReservedMemory::Relaxed => XEN_DOMCTL_DEV_RDM_RELAXED,
+            RdmPolicy::Strict => 0,
+            RdmPolicy::Relaxed => XEN_DOMCTL_DEV_RDM_RELAXED,
         };
         self.backend
             .assign_device(dom, device, flags)

@@ -9,7 +9,7 @@ mod interrupt;
 
 use std::ops::RangeInclusive;
 
-pub use assign::ReservedMemory;
+pub use assign::RdmPolicy;
 pub use interrupt::{Gsi, GuestIrq, GuestMsi, MsiDelivery, MsiSource, Pirq};
 
 use crate::backend::CallError;

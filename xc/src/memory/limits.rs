@@ -22,12 +22,12 @@ impl Xc {
     }
 
     /// Reserves free memory for `dom`: `pages` is what it shall have in all. What it allocates later
-    /// comes off the claim; 0 gives the rest back.
+    /// comes off the claim; 0 gives the rest back, which goes before another claim.
     ///
     /// # Errors
     /// [`Kind::NoMemory`](crate::Kind::NoMemory) if that much is not free,
-    /// [`Kind::Invalid`](crate::Kind::Invalid) above its ceiling or below what it has,
-    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone.
+    /// [`Kind::Invalid`](crate::Kind::Invalid) above its ceiling, not above what it has, with another
+    /// claim outstanding, or if `dom` is gone.
     #[doc(alias = "xc_domain_claim_pages")]
     pub fn claim_pages(&self, dom: DomId, pages: PageCount) -> Result<()> {
         self.backend
@@ -37,6 +37,13 @@ impl Xc {
 
     /// Sets how much memory Xen may use for the page tables of HVM or PVH `dom`. Rounded *up* to
     /// whole pages, to whole MiB before 4.17.
+    ///
+    /// With a pool that is used up, populating stops and a running domain may be ended, so it is to be
+    /// large enough for all page tables that the domain can come to need, before the domain gets
+    /// memory. How large that is depends on what the domain is: libxl takes 256 pages for each virtual
+    /// CPU and one for each MiB of memory with hardware-assisted paging, two with shadow paging
+    /// (`libxl__get_required_paging_memory`, `tools/libs/light/libxl_create.c`). That is policy, and
+    /// not decided here.
     ///
     /// # Errors
     /// [`Kind::NoMemory`](crate::Kind::NoMemory) if that much is not free,

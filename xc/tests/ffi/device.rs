@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use xc::{Access, Gsi, GuestIrq, GuestMsi, Kind, MsiDelivery, MsiSource, Pirq, ReservedMemory};
+use xc::{Access, Gsi, GuestIrq, GuestMsi, Kind, MsiDelivery, MsiSource, Pirq, RdmPolicy};
 use xen_types::{Gfn, Mfn, PageCount, Sbdf};
 
 use crate::opened::{DOM, on_every_release, open};
@@ -89,8 +89,8 @@ on_every_release! {
 
     fn a_device_is_assigned_and_taken_back(stub, xc) {
         xc.test_assign_device(DOM, NIC).unwrap();
-        xc.assign_device(DOM, NIC, ReservedMemory::Strict).unwrap();
-        xc.assign_device(DOM, ELSEWHERE, ReservedMemory::Relaxed).unwrap();
+        xc.assign_device(DOM, NIC, RdmPolicy::Strict).unwrap();
+        xc.assign_device(DOM, ELSEWHERE, RdmPolicy::Relaxed).unwrap();
         xc.deassign_device(DOM, ELSEWHERE).unwrap();
         assert_eq!(stub.calls(), [
             "xc_test_assign_device(5, 785)",
@@ -102,7 +102,7 @@ on_every_release! {
 
     fn a_refused_device_is_named(stub, xc) {
         stub.on("xc_assign_device", |call| call.fail(EBUSY));
-        let error = xc.assign_device(DOM, ELSEWHERE, ReservedMemory::Strict).unwrap_err();
+        let error = xc.assign_device(DOM, ELSEWHERE, RdmPolicy::Strict).unwrap_err();
         assert_eq!(error.to_string(), "domain 5: assign 8001:ff:1f.7");
         assert_eq!(error.kind(), Kind::Busy);
     }

@@ -432,7 +432,7 @@ fn to_raw(map: &[E820Entry]) -> Vec<xenguest_sys::E820Entry> {
         .map(|entry| xenguest_sys::E820Entry {
             addr: entry.start,
             size: entry.size.get(),
-            type_: entry.kind as u32,
+            type_: entry.kind.raw(),
         })
         .collect()
 }

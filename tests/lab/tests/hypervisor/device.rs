@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use xc::{Access, Gsi, GuestIrq, GuestKind, GuestMsi, Kind, MsiDelivery, MsiSource, Pirq};
-use xc::{Release, ReservedMemory};
+use xc::{RdmPolicy, Release};
 use xen_types::{DomId, Gfn, Mfn, MiB, PageCount, Sbdf};
 
 use crate::support::{Domain, Outcome, open};
@@ -132,7 +132,7 @@ fn interrupts_are_known_by_gsi_from_4_20() -> Outcome {
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn without_an_iommu_no_device_is_assigned() -> Outcome {
     let hvm = Domain::empty(GuestKind::Hvm)?;
-    let strict = ReservedMemory::Strict;
+    let strict = RdmPolicy::Strict;
     let refused = [
         hvm.xc.test_assign_device(hvm.id, HOST_BRIDGE).unwrap_err(),
         hvm.xc.assign_device(hvm.id, HOST_BRIDGE, strict).unwrap_err(),

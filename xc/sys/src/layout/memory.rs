@@ -1,5 +1,21 @@
 //! What memory is described with.
 
+crate::c_structs! {
+    /// `struct xen_reserved_device_memory` (`xen/include/public/memory.h`).
+    pub struct ReservedDeviceMemory = "struct xen_reserved_device_memory" [15, 22], 16 bytes {
+        0: start_pfn: u64,
+        8: nr_pages: u64,
+    }
+
+    /// `struct xen_vmemrange` (`xen/include/public/memory.h`).
+    pub struct VmemRange = "struct xen_vmemrange" [15, 22], 24 bytes {
+        0: start: u64,
+        8: end: u64,
+        16: flags: u32,
+        20: nid: u32,
+    }
+}
+
 /// `struct e820entry` (`tools/include/xenctrl.h`), packed in C.
 #[repr(C, packed)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

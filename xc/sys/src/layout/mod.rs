@@ -19,7 +19,7 @@ pub use host::{
     CompileInfo, CpuInfo, CpuTopology, CpuVersion, FeatureInfo, NodeMemory, PciDevice, PhysInfo,
     PlatformParameters,
 };
-pub use memory::E820Entry;
+pub use memory::{E820Entry, ReservedDeviceMemory, VmemRange};
 pub use scheduler::{
     CpuPoolInfo, Credit2Schedule, CreditSchedule, SchedCredit, SchedCredit2, SchedRtds,
     SchedVcpuParam,
@@ -34,6 +34,7 @@ pub fn declared_layouts() -> impl Iterator<Item = &'static DeclaredLayout> {
         domain::LAYOUTS,
         host::LAYOUTS,
         host::WITH_ARRAYS,
+        memory::LAYOUTS,
         memory::PACKED,
         scheduler::LAYOUTS,
         v4_15::LAYOUTS,

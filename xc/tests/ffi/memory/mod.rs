@@ -1,5 +1,10 @@
 //! The memory of domains.
 
+mod maps;
+mod numa;
+mod physmap;
+mod reservation;
+
 use xc::{E820Entry, E820Kind};
 use xen_types::{Bytes, KiB, MiB, PageCount};
 
