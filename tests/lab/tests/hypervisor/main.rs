@@ -1,5 +1,7 @@
 //! What `xc` and `eventchn` do on a real Xen, seen through a second observer where there is one.
 
+#[path = "../dom0/mod.rs"]
+mod dom0;
 mod support;
 
 mod create;

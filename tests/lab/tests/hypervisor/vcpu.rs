@@ -6,6 +6,7 @@ use std::time::Duration;
 use xc::{Affinity, CpuSet, GuestKind, Kind, TscMode, VcpuContext};
 use xen_types::{DomId, MiB};
 
+use crate::dom0::{Config, Guest};
 use crate::support::{Domain, Outcome, open, xl_info};
 
 /// A domain of the kind with its two virtual CPUs.
@@ -62,22 +63,32 @@ fn a_virtual_cpu_exists_once_it_is_created_and_is_offline_until_started() -> Out
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
-fn registers_are_absent_until_set_and_then_those_that_were_set() -> Outcome {
+fn registers_of_a_running_guest_are_read_changed_and_kept() -> Outcome {
+    let config = Config::tiny("tiny-registers", "pvh", "");
+    let guest = Guest::create("tiny-registers", &config);
+    guest.says("TINY-READY");
+    let (xc, dom) = (open()?, guest.id.parse()?);
+    xc.pause(dom)?;
+    let context = xc.vcpu_context(dom, 0)?;
+    assert!(context.rip != 0 && context.rsp != 0 && context.ctrlreg[3] != 0, "{:#x}", context.rip);
+    assert_eq!(context.ctrlreg[0] & 1, 1, "in protected mode");
+
+    let changed = VcpuContext { r15: !context.r15, ..*context };
+    xc.set_vcpu_context(dom, 0, &changed)?;
+    let read = xc.vcpu_context(dom, 0)?;
+    assert_eq!((read.r15, read.rip, read.rsp), (!context.r15, context.rip, context.rsp));
+    xc.set_vcpu_context(dom, 0, &context)?;
+    assert_eq!(xc.vcpu_context(dom, 0)?.r15, context.r15);
+    assert_eq!(xc.vcpu_context(dom, 1).unwrap_err().kind(), Kind::Invalid);
+    Ok(())
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_virtual_cpu_that_was_never_started_has_no_registers() -> Outcome {
     let dom = domain(GuestKind::Pvh)?;
     let absent = dom.xc.vcpu_context(dom.id, 0).unwrap_err();
     assert_eq!(absent.errno().map(|errno| errno.raw_os_error()), Some(61)); // ENODATA
-    let context = VcpuContext {
-        rip: 0x10_0000,
-        rax: 0x1122_3344_5566_7788,
-        rflags: 2,
-        flags: 1 << 5, // VGCF_online
-        ..VcpuContext::default()
-    };
-    dom.xc.set_vcpu_context(dom.id, 0, &context)?;
-    let set = dom.xc.vcpu_context(dom.id, 0)?;
-    assert_eq!((set.rip, set.rax, set.rflags), (0x10_0000, 0x1122_3344_5566_7788, 2));
-    assert!(dom.xc.vcpu(dom.id, 0)?.online);
-    assert_eq!(dom.xc.vcpu_context(dom.id, 2).unwrap_err().kind(), Kind::Invalid);
     Ok(())
 }
 
