@@ -39,6 +39,7 @@
 mod canary;
 mod cpuset;
 mod create;
+mod debug;
 mod device;
 mod domain;
 mod error;
@@ -51,6 +52,7 @@ mod memory;
 mod open;
 mod scheduler;
 mod shared;
+mod time;
 mod vcpu;
 
 pub mod backend;
@@ -61,9 +63,9 @@ use std::sync::Arc;
 
 pub use cpuset::CpuSet;
 pub use create::{Altp2mMode, CreateConfig, GuestKind};
+pub use debug::Trigger;
 pub use device::{Access, RdmPolicy};
 pub use device::{Gsi, GuestIrq, GuestMsi, MsiDelivery, MsiSource, Pirq};
-pub use domain::TscMode;
 pub use error::{Error, Result};
 pub use flask::{AccessVector, AvcCpuStats, AvcHashStats, Enforcement, FlaskBool, Labelled, Sid};
 pub use host::{
@@ -80,6 +82,7 @@ pub use open::OpenOptions;
 pub use scheduler::{
     CpuPool, CpuPools, CpuShare, Credit2Params, CreditParams, RtdsReservation, RtdsVcpu, Scheduler,
 };
+pub use time::{TscInfo, TscMode, WatchdogId};
 pub use vcpu::{Affinity, VcpuInfo};
 pub use xen_types::Kind;
 pub use xenctrl_sys::{Profile, Release, VcpuContext};

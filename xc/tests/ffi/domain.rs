@@ -2,12 +2,14 @@
 
 use std::error::Error as _;
 
-use xc::{Kind, TscMode};
+use xc::{Kind, Trigger};
 use xen_abi::layout;
-use xen_types::{DomId, DomainUuid, ShutdownReason};
+use xen_types::{DomId, DomainUuid, Port, ShutdownReason};
 
 use crate::opened::{DOM, ESRCH, on_every_release, open_without};
 
+const EAGAIN: i32 = 11;
+const EOPNOTSUPP: i32 = 95;
 const UUID: [u8; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
 
 on_every_release! {
@@ -70,13 +72,27 @@ on_every_release! {
         xc.unpause(DOM).unwrap();
         xc.destroy_domain(DOM).unwrap();
         xc.shutdown(DOM, ShutdownReason::Crash).unwrap();
-        xc.set_tsc_mode(DOM, TscMode::Native).unwrap();
+        xc.soft_reset(DOM).unwrap();
+        xc.set_target(DOM, DomId::new(9).unwrap()).unwrap();
+        xc.subscribe_for_suspend(DOM, Port(77)).unwrap();
+        xc.set_virq_handler(DOM, 3).unwrap();
+        xc.set_access_required(DOM, true).unwrap();
+        xc.set_debugging(DOM, true).unwrap();
+        xc.set_single_step(DOM, 2, true).unwrap();
+        xc.send_trigger(DOM, Trigger::Sleep, 2).unwrap();
         assert_eq!(stub.calls(), [
             "xc_domain_pause(5)",
             "xc_domain_unpause(5)",
             "xc_domain_destroy(5)",
             "xc_domain_shutdown(5, 3)",
-            "xc_domain_set_tsc_info(5, 2, 0, 0, 0)",
+            "xc_domain_soft_reset(5)",
+            "xc_domain_set_target(5, 9)",
+            "xc_domain_subscribe_for_suspend(5, 77)",
+            "xc_domain_set_virq_handler(5, 3)",
+            "xc_domain_set_access_required(5, 1)",
+            "xc_domain_setdebugging(5, 1)",
+            "xc_domain_debug_control(5, 1, 2)",
+            "xc_domain_send_trigger(5, 4, 2)",
         ]);
     }
 
@@ -87,6 +103,26 @@ on_every_release! {
         });
         xc.set_handle(DOM, DomainUuid::from_bytes(UUID)).unwrap();
         assert_eq!(stub.calls(), ["xc_domain_sethandle(5, &)"]);
+    }
+
+    fn a_destruction_is_one_call_that_nothing_here_repeats(stub, xc) {
+        stub.on("xc_domain_destroy", |call| call.fail(EAGAIN));
+        assert_eq!(xc.destroy_domain(DOM).unwrap_err().kind(), Kind::Again);
+        assert_eq!(stub.calls(), ["xc_domain_destroy(5)"]);
+    }
+
+    fn a_machine_word_has_a_width_unless_the_call_returns_one(stub, xc) {
+        stub.on("xc_domain_get_guest_width", |call| {
+            call.write(2, &8_u32.to_le_bytes());
+            0
+        });
+        assert_eq!(xc.guest_width(DOM).unwrap(), 8);
+        stub.on("xc_domain_get_guest_width", |call| {
+            call.fail(EOPNOTSUPP);
+            1
+        });
+        assert_eq!(xc.guest_width(DOM).unwrap_err().kind(), Kind::Unavailable);
+        assert_eq!(stub.calls().len(), 2);
     }
 
     fn an_errno_becomes_a_kind(stub, xc) {

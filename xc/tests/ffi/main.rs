@@ -19,4 +19,5 @@ mod memory;
 mod opening;
 mod scheduler;
 mod threads;
+mod time;
 mod vcpu;

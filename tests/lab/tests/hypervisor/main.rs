@@ -6,6 +6,7 @@ mod support;
 
 mod create;
 mod device;
+mod debug;
 mod domain;
 mod event;
 mod flask;
@@ -13,4 +14,5 @@ mod handle;
 mod host;
 mod hvm;
 mod memory;
+mod time;
 mod vcpu;

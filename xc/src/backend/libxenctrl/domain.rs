@@ -1,9 +1,9 @@
 //! The life, identity and time of domains.
 
-use xen_types::DomId;
+use xen_types::{DomId, Port};
 use xenctrl_sys::{CreateDomain, CreateDomainLayout, DomainInfo, DomainInfoLayout, v4_15};
 
-use super::{LibXenCtrl, call, check};
+use super::{LibXenCtrl, call, check, last_errno};
 use crate::backend::{CallError, DomainCalls};
 
 impl DomainCalls for LibXenCtrl {
@@ -46,6 +46,63 @@ impl DomainCalls for LibXenCtrl {
 
     fn domain_sethandle(&self, dom: DomId, mut handle: [u8; 16]) -> Result<(), CallError> {
         call!(self, domain.domain_sethandle(dom, &mut handle)).map(drop)
+    }
+
+    fn domain_set_target(&self, dom: DomId, target: DomId) -> Result<(), CallError> {
+        call!(self, domain.domain_set_target(dom, target)).map(drop)
+    }
+
+    fn domain_soft_reset(&self, dom: DomId) -> Result<(), CallError> {
+        call!(self, domain.domain_soft_reset(dom)).map(drop)
+    }
+
+    fn domain_subscribe_for_suspend(&self, dom: DomId, port: Port) -> Result<(), CallError> {
+        call!(self, domain.domain_subscribe_for_suspend(dom, port.0)).map(drop)
+    }
+
+    fn domain_set_virq_handler(&self, dom: DomId, virq: i32) -> Result<(), CallError> {
+        call!(self, domain.domain_set_virq_handler(dom, virq)).map(drop)
+    }
+
+    fn domain_get_guest_width(&self, dom: DomId) -> Result<u32, CallError> {
+        let mut bytes = 0;
+        match call!(self, domain.domain_get_guest_width(dom, &mut bytes))? {
+            0 => Ok(bytes),
+            _ => Err(last_errno().into()), // 1 is failure (xc_domain.c)
+        }
+    }
+
+    fn domain_set_access_required(&self, dom: DomId, required: bool) -> Result<(), CallError> {
+        call!(self, domain.domain_set_access_required(dom, u32::from(required))).map(drop)
+    }
+
+    fn domain_setdebugging(&self, dom: DomId, enable: bool) -> Result<(), CallError> {
+        call!(self, domain.domain_setdebugging(dom, u32::from(enable))).map(drop)
+    }
+
+    fn domain_debug_control(&self, dom: DomId, operation: u32, vcpu: u32) -> Result<(), CallError> {
+        call!(self, domain.domain_debug_control(dom, operation, vcpu)).map(drop)
+    }
+
+    fn domain_send_trigger(&self, dom: DomId, trigger: u32, vcpu: u32) -> Result<(), CallError> {
+        call!(self, domain.domain_send_trigger(dom, trigger, vcpu)).map(drop)
+    }
+
+    fn domain_set_time_offset(&self, dom: DomId, offset: i32) -> Result<(), CallError> {
+        call!(self, domain.domain_set_time_offset(dom, offset)).map(drop)
+    }
+
+    fn watchdog(&self, id: u32, timeout: u32) -> Result<u32, CallError> {
+        call!(self, domain.watchdog(id, timeout))
+    }
+
+    fn domain_get_tsc_info(&self, dom: DomId) -> Result<(u32, u64, u32, u32), CallError> {
+        let (mut mode, mut elapsed, mut khz, mut incarnation) = (0, 0, 0, 0);
+        call!(
+            self,
+            domain.domain_get_tsc_info(dom, &mut mode, &mut elapsed, &mut khz, &mut incarnation)
+        )?;
+        Ok((mode, elapsed, khz, incarnation))
     }
 
     fn domain_set_tsc_info(

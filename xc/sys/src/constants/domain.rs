@@ -38,6 +38,20 @@ crate::constants! {
     XEN_X86_EMU_ALL: u32 = 0x7FF;
     /// Accesses to unknown model-specific registers are tolerated.
     XEN_X86_MSR_RELAXED: u32 = 1 << 0;
+    /// A non-maskable interrupt.
+    XEN_DOMCTL_SENDTRIGGER_NMI: u32 = 0;
+    /// The reset line.
+    XEN_DOMCTL_SENDTRIGGER_RESET: u32 = 1;
+    /// The INIT line.
+    XEN_DOMCTL_SENDTRIGGER_INIT: u32 = 2;
+    /// The power button.
+    XEN_DOMCTL_SENDTRIGGER_POWER: u32 = 3;
+    /// The sleep button.
+    XEN_DOMCTL_SENDTRIGGER_SLEEP: u32 = 4;
+    /// Ends single steps.
+    XEN_DOMCTL_DEBUG_OP_SINGLE_STEP_OFF: u32 = 0;
+    /// Starts single steps.
+    XEN_DOMCTL_DEBUG_OP_SINGLE_STEP_ON: u32 = 1;
     /// The domain is being taken down.
     XEN_DOMINF_DYING ("XEN_DOMINF_dying"): u32 = 1 << 0;
     /// The domain is HVM or PVH.
