@@ -1,6 +1,7 @@
 //! Parameters of HVM and PVH domains.
 
 use xen_types::DomId;
+use xenctrl_sys as sys;
 
 use crate::{Error, Result, Xc};
 
@@ -11,30 +12,42 @@ pub struct HvmParam(pub u32);
 
 #[allow(missing_docs, reason = "names of xen/include/public/hvm/params.h, which explains them")]
 impl HvmParam {
-    pub const CALLBACK_IRQ: Self = Self(0);
-    pub const STORE_PFN: Self = Self(1);
-    pub const STORE_EVTCHN: Self = Self(2);
-    pub const IOREQ_PFN: Self = Self(5);
-    pub const BUFIOREQ_PFN: Self = Self(6);
-    pub const VIRIDIAN: Self = Self(9);
-    pub const TIMER_MODE: Self = Self(10);
-    pub const HPET_ENABLED: Self = Self(11);
-    pub const IDENT_PT: Self = Self(12);
-    pub const DM_DOMAIN: Self = Self(13);
-    pub const ACPI_S_STATE: Self = Self(14);
-    pub const VPT_ALIGN: Self = Self(16);
-    pub const CONSOLE_PFN: Self = Self(17);
-    pub const CONSOLE_EVTCHN: Self = Self(18);
-    pub const ACPI_IOPORTS_LOCATION: Self = Self(19);
-    pub const BUFIOREQ_EVTCHN: Self = Self(26);
-    pub const TRIPLE_FAULT_REASON: Self = Self(31);
-    pub const IOREQ_SERVER_PFN: Self = Self(32);
-    pub const NR_IOREQ_SERVER_PAGES: Self = Self(33);
-    pub const VM_GENERATION_ID_ADDR: Self = Self(34);
-    pub const ALTP2M: Self = Self(35);
-    pub const X87_FIP_WIDTH: Self = Self(36);
-    pub const VM86_TSS_SIZED: Self = Self(37);
-    pub const MCA_CAP: Self = Self(38);
+    pub const CALLBACK_IRQ: Self = Self(sys::HVM_PARAM_CALLBACK_IRQ);
+    pub const STORE_PFN: Self = Self(sys::HVM_PARAM_STORE_PFN);
+    pub const STORE_EVTCHN: Self = Self(sys::HVM_PARAM_STORE_EVTCHN);
+    pub const PAE_ENABLED: Self = Self(sys::HVM_PARAM_PAE_ENABLED);
+    pub const IOREQ_PFN: Self = Self(sys::HVM_PARAM_IOREQ_PFN);
+    pub const BUFIOREQ_PFN: Self = Self(sys::HVM_PARAM_BUFIOREQ_PFN);
+    pub const VIRIDIAN: Self = Self(sys::HVM_PARAM_VIRIDIAN);
+    pub const TIMER_MODE: Self = Self(sys::HVM_PARAM_TIMER_MODE);
+    pub const HPET_ENABLED: Self = Self(sys::HVM_PARAM_HPET_ENABLED);
+    pub const IDENT_PT: Self = Self(sys::HVM_PARAM_IDENT_PT);
+    pub const DM_DOMAIN: Self = Self(sys::HVM_PARAM_DM_DOMAIN);
+    pub const ACPI_S_STATE: Self = Self(sys::HVM_PARAM_ACPI_S_STATE);
+    pub const VM86_TSS: Self = Self(sys::HVM_PARAM_VM86_TSS);
+    pub const VPT_ALIGN: Self = Self(sys::HVM_PARAM_VPT_ALIGN);
+    pub const CONSOLE_PFN: Self = Self(sys::HVM_PARAM_CONSOLE_PFN);
+    pub const CONSOLE_EVTCHN: Self = Self(sys::HVM_PARAM_CONSOLE_EVTCHN);
+    pub const ACPI_IOPORTS_LOCATION: Self = Self(sys::HVM_PARAM_ACPI_IOPORTS_LOCATION);
+    pub const MEMORY_EVENT_CR0: Self = Self(sys::HVM_PARAM_MEMORY_EVENT_CR0);
+    pub const MEMORY_EVENT_CR3: Self = Self(sys::HVM_PARAM_MEMORY_EVENT_CR3);
+    pub const MEMORY_EVENT_CR4: Self = Self(sys::HVM_PARAM_MEMORY_EVENT_CR4);
+    pub const MEMORY_EVENT_INT3: Self = Self(sys::HVM_PARAM_MEMORY_EVENT_INT3);
+    pub const NESTEDHVM: Self = Self(sys::HVM_PARAM_NESTEDHVM);
+    pub const MEMORY_EVENT_SINGLE_STEP: Self = Self(sys::HVM_PARAM_MEMORY_EVENT_SINGLE_STEP);
+    pub const BUFIOREQ_EVTCHN: Self = Self(sys::HVM_PARAM_BUFIOREQ_EVTCHN);
+    pub const PAGING_RING_PFN: Self = Self(sys::HVM_PARAM_PAGING_RING_PFN);
+    pub const MONITOR_RING_PFN: Self = Self(sys::HVM_PARAM_MONITOR_RING_PFN);
+    pub const SHARING_RING_PFN: Self = Self(sys::HVM_PARAM_SHARING_RING_PFN);
+    pub const MEMORY_EVENT_MSR: Self = Self(sys::HVM_PARAM_MEMORY_EVENT_MSR);
+    pub const TRIPLE_FAULT_REASON: Self = Self(sys::HVM_PARAM_TRIPLE_FAULT_REASON);
+    pub const IOREQ_SERVER_PFN: Self = Self(sys::HVM_PARAM_IOREQ_SERVER_PFN);
+    pub const NR_IOREQ_SERVER_PAGES: Self = Self(sys::HVM_PARAM_NR_IOREQ_SERVER_PAGES);
+    pub const VM_GENERATION_ID_ADDR: Self = Self(sys::HVM_PARAM_VM_GENERATION_ID_ADDR);
+    pub const ALTP2M: Self = Self(sys::HVM_PARAM_ALTP2M);
+    pub const X87_FIP_WIDTH: Self = Self(sys::HVM_PARAM_X87_FIP_WIDTH);
+    pub const VM86_TSS_SIZED: Self = Self(sys::HVM_PARAM_VM86_TSS_SIZED);
+    pub const MCA_CAP: Self = Self(sys::HVM_PARAM_MCA_CAP);
 }
 
 impl Xc {
@@ -62,4 +75,75 @@ impl Xc {
             .hvm_param_set(dom, param.0, value)
             .map_err(|e| Error::on(format!("set HVM parameter {} to {value:#x}", param.0), dom, e))
     }
+
+    /// Sets what happens to ticks of virtual timers that a virtual CPU of HVM `dom` missed.
+    ///
+    /// # Errors
+    /// As [`Xc::set_hvm_param`].
+    #[doc(alias = "HVM_PARAM_TIMER_MODE")]
+    pub fn set_timer_mode(&self, dom: DomId, mode: TimerMode) -> Result<()> {
+        self.set_hvm_param(dom, HvmParam::TIMER_MODE, mode as u64)
+    }
+
+    /// Sets whether HVM `dom` has a high-precision event timer.
+    ///
+    /// # Errors
+    /// As [`Xc::set_hvm_param`].
+    #[doc(alias = "HVM_PARAM_HPET_ENABLED")]
+    pub fn set_hpet(&self, dom: DomId, enabled: bool) -> Result<()> {
+        self.set_hvm_param(dom, HvmParam::HPET_ENABLED, enabled.into())
+    }
+
+    /// Sets whether virtual timers of HVM `dom` that have about the same period tick together, which
+    /// lets the host sleep longer.
+    ///
+    /// # Errors
+    /// As [`Xc::set_hvm_param`].
+    #[doc(alias = "HVM_PARAM_VPT_ALIGN")]
+    pub fn set_timer_alignment(&self, dom: DomId, aligned: bool) -> Result<()> {
+        self.set_hvm_param(dom, HvmParam::VPT_ALIGN, aligned.into())
+    }
+
+    /// The ACPI sleep state of HVM `dom`: 0 for awake, 3 for suspended to its memory.
+    ///
+    /// # Errors
+    /// As [`Xc::hvm_param`].
+    #[doc(alias = "HVM_PARAM_ACPI_S_STATE")]
+    pub fn acpi_sleep_state(&self, dom: DomId) -> Result<u64> {
+        self.hvm_param(dom, HvmParam::ACPI_S_STATE)
+    }
+
+    /// Wakes HVM `dom` up that has suspended to its memory; without effect on one that is awake.
+    ///
+    /// # Errors
+    /// As [`Xc::set_hvm_param`].
+    #[doc(alias = "HVM_PARAM_ACPI_S_STATE")]
+    pub fn wake_from_sleep(&self, dom: DomId) -> Result<()> {
+        self.set_hvm_param(dom, HvmParam::ACPI_S_STATE, 0)
+    }
+
+    /// Whether HVM `dom` has said how it wants to be interrupted by events, as paravirtual drivers do
+    /// first. It may not have been true yet, and is the guest's word only.
+    ///
+    /// # Errors
+    /// As [`Xc::hvm_param`].
+    #[doc(alias = "HVM_PARAM_CALLBACK_IRQ")]
+    pub fn has_pv_drivers(&self, dom: DomId) -> Result<bool> {
+        Ok(self.hvm_param(dom, HvmParam::CALLBACK_IRQ)? != 0)
+    }
+}
+
+/// What happens to ticks that a virtual CPU missed (`HVMPTM_*`,
+/// `xen/include/public/hvm/params.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u64)]
+pub enum TimerMode {
+    /// They come late, and time with them.
+    DelayForMissedTicks = 0,
+    /// They come late, time does not.
+    NoDelayForMissedTicks = 1,
+    /// They are lost, time is not.
+    NoMissedTicksPending = 2,
+    /// One comes for all that were missed, time is not late.
+    OneMissedTickPending = 3,
 }

@@ -47,6 +47,7 @@ mod event;
 mod flask;
 mod host;
 mod hvm;
+mod hvm_context;
 mod info;
 mod memory;
 mod open;
@@ -72,7 +73,8 @@ pub use host::{
     Capabilities, CompileInfo, ConsoleIndex, ConsoleText, CpuPlace, CpuVersion, DeviceNode,
     Features, Node, Numa, PhysInfo,
 };
-pub use hvm::HvmParam;
+pub use hvm::{HvmParam, TimerMode};
+pub use hvm_context::CacheAttribute;
 pub use info::{DomainFlags, DomainInfo};
 pub use memory::{
     E820Entry, E820Kind, Frames, Increased, NodeChoice, NodeId, NodeSet, PageOrder, PhysmapBatch,

@@ -5,6 +5,7 @@
 mod device;
 mod domain;
 mod host;
+mod hvm;
 mod memory;
 mod scheduler;
 mod vcpu;
@@ -12,6 +13,7 @@ mod vcpu;
 pub use device::*;
 pub use domain::*;
 pub use host::*;
+pub use hvm::*;
 pub use memory::*;
 pub use scheduler::*;
 pub use vcpu::*;
@@ -25,6 +27,7 @@ pub fn declared_constants() -> impl Iterator<Item = &'static DeclaredConstant> {
         device::CONSTANTS,
         domain::CONSTANTS,
         host::CONSTANTS,
+        hvm::CONSTANTS,
         memory::CONSTANTS,
         scheduler::CONSTANTS,
         vcpu::CONSTANTS,
