@@ -68,6 +68,7 @@ pub use debug::Trigger;
 pub use device::{Access, RdmPolicy};
 pub use device::{Gsi, GuestIrq, GuestMsi, MsiDelivery, MsiSource, Pirq};
 pub use error::{Error, Result};
+pub use event::{PortBinding, PortStatus};
 pub use flask::{AccessVector, AvcCpuStats, AvcHashStats, Enforcement, FlaskBool, Labelled, Sid};
 pub use host::{
     Capabilities, CompileInfo, ConsoleIndex, ConsoleText, CpuPlace, CpuVersion, DeviceNode,

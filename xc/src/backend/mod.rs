@@ -51,8 +51,8 @@ pub use xenctrl_sys::{CompileInfo, CpuTopology, CpuVersion, NodeMemory, PciDevic
 pub use xenctrl_sys::{
     Credit2Schedule, CreditSchedule, SchedCredit, SchedCredit2, SchedRtds, SchedVcpuParam,
 };
+pub use xenctrl_sys::{PortStatus, VcpuContext, VcpuInfo};
 pub use xenctrl_sys::{ReservedDeviceMemory, VmemRange};
-pub use xenctrl_sys::{VcpuContext, VcpuInfo};
 
 /// What stands below all calls. Implementations take calls from many threads at once.
 pub trait Hypervisor: Debug + Send + Sync {

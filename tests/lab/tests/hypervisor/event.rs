@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use eventchn::{EventChannels, Virq};
-use xc::{GuestKind, Kind};
+use xc::{GuestKind, Kind, PortBinding};
 use xen_types::{Deadline, DomId, Port};
 
 use crate::support::{Domain, Outcome, eventually, pair, shortly, soon};
@@ -106,5 +106,37 @@ fn a_dropped_port_is_closed() -> Outcome {
 fn the_interrupt_for_domain_deaths_belongs_to_xenstored() -> Outcome {
     let error = EventChannels::open()?.bind_virq(Virq::DOM_EXC).unwrap_err();
     assert_eq!(error.kind(), Kind::Exists);
+    Ok(())
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_port_is_unbound_then_bound_then_closed() -> Outcome {
+    let dom = Domain::empty(GuestKind::Pv)?;
+    dom.xc.set_max_vcpus(dom.id, 2)?;
+    let status = |port| dom.xc.port_status(dom.id, port).map(|status| status.binding);
+    let port = dom.xc.alloc_unbound_port(dom.id, DomId::DOM0)?;
+    assert_eq!(status(port)?, PortBinding::Unbound(DomId::DOM0));
+    let channels = EventChannels::open()?;
+    let ours = channels.bind_interdomain(dom.id, port)?;
+    assert_eq!(status(port)?, PortBinding::Interdomain(DomId::DOM0, ours.port()));
+    let other_end = dom.xc.port_status(DomId::DOM0, ours.port())?.binding;
+    assert_eq!(other_end, PortBinding::Interdomain(dom.id, port));
+    drop(ours);
+    assert_eq!(status(port)?, PortBinding::Unbound(DomId::DOM0));
+    dom.xc.reset_ports(dom.id)?;
+    assert_eq!(status(port)?, PortBinding::Closed);
+    assert_eq!(status(Port(1 << 20)).unwrap_err().kind(), Kind::Invalid);
+    Ok(())
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn ports_of_a_domain_that_runs_are_not_reset() -> Outcome {
+    let dom = Domain::empty(GuestKind::Pv)?;
+    dom.xc.unpause(dom.id)?;
+    assert_eq!(dom.xc.reset_ports(dom.id).unwrap_err().kind(), Kind::Invalid);
+    dom.xc.pause(dom.id)?;
+    dom.xc.reset_ports(dom.id)?;
     Ok(())
 }

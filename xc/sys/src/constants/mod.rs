@@ -4,6 +4,7 @@
 
 mod device;
 mod domain;
+mod event;
 mod host;
 mod hvm;
 mod memory;
@@ -12,6 +13,7 @@ mod vcpu;
 
 pub use device::*;
 pub use domain::*;
+pub use event::*;
 pub use host::*;
 pub use hvm::*;
 pub use memory::*;
@@ -26,6 +28,7 @@ pub fn declared_constants() -> impl Iterator<Item = &'static DeclaredConstant> {
     let modules = [
         device::CONSTANTS,
         domain::CONSTANTS,
+        event::CONSTANTS,
         host::CONSTANTS,
         hvm::CONSTANTS,
         memory::CONSTANTS,

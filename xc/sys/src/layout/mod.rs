@@ -5,6 +5,7 @@
 //! the fields; they are what a C compiler reported for the headers of each release.
 
 mod domain;
+mod event;
 mod host;
 mod memory;
 mod scheduler;
@@ -15,6 +16,7 @@ pub mod v4_19;
 mod vcpu;
 
 pub use domain::{ArchDomainConfig, CreateDomain, DomainInfo, NotCarried};
+pub use event::PortStatus;
 pub use host::{
     CompileInfo, CpuInfo, CpuTopology, CpuVersion, FeatureInfo, NodeMemory, PciDevice, PhysInfo,
     PlatformParameters,
@@ -32,6 +34,7 @@ use crate::DeclaredLayout;
 pub fn declared_layouts() -> impl Iterator<Item = &'static DeclaredLayout> {
     let modules = [
         domain::LAYOUTS,
+        event::LAYOUTS,
         host::LAYOUTS,
         host::WITH_ARRAYS,
         memory::LAYOUTS,
