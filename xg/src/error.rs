@@ -1,5 +1,6 @@
 //! What failed, for which file or domain, and why.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -61,6 +62,38 @@ pub enum Error {
         /// What it returned and said.
         source: CallError,
     },
+    /// A call outside of a build failed.
+    #[error("{}{operation}", on(*dom))]
+    Operation {
+        /// What was tried.
+        operation: Cow<'static, str>,
+        /// The domain, if it was tried on one.
+        dom: Option<DomId>,
+        /// What the call returned and said.
+        source: CallError,
+    },
+    /// A domain could not be looked at.
+    #[error("dump the core of domain {dom}")]
+    Info {
+        /// The domain.
+        dom: DomId,
+        /// Why.
+        source: xc::Error,
+    },
+    /// A domain without virtual CPUs has no core to dump; libxenguest would ask for each of 2^32.
+    #[error("dump the core of domain {dom}: it has no virtual CPU")]
+    NoCore {
+        /// The domain.
+        dom: DomId,
+    },
+    /// A core dump could not be written.
+    #[error("write the core dump of domain {dom}")]
+    Write {
+        /// The domain.
+        dom: DomId,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The CPU policy could not be set.
     #[error("set the CPU policy of domain {dom}")]
     CpuPolicy {
@@ -69,6 +102,10 @@ pub enum Error {
         /// What the call returned and said.
         source: CallError,
     },
+}
+
+fn on(dom: Option<DomId>) -> String {
+    dom.map_or_else(String::new, |dom| format!("domain {dom}: "))
 }
 
 /// What a file is to a guest.
@@ -119,6 +156,14 @@ pub enum InvalidConfig {
 }
 
 impl Error {
+    pub(crate) fn operation(
+        operation: impl Into<Cow<'static, str>>,
+        dom: Option<DomId>,
+        source: CallError,
+    ) -> Self {
+        Self::Operation { operation: operation.into(), dom, source }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> Kind {
         match self {
@@ -130,6 +175,10 @@ impl Error {
             } => Kind::Unavailable,
             Self::Config { .. } => Kind::Invalid,
             Self::Call { call, source, .. } => source.kind(call),
+            Self::Operation { source, .. } => source.kind(""),
+            Self::Info { source, .. } => source.kind(),
+            Self::NoCore { .. } => Kind::Invalid,
+            Self::Write { source, .. } => Errno::from_io_error(source).map_or(Kind::Other, kind_of),
             Self::CpuPolicy { source, .. } => source.kind("xc_cpuid_apply_policy"),
         }
     }
@@ -140,6 +189,8 @@ impl CallError {
         match self {
             Self::Unsupported { .. } | Self::Layout { .. } => Kind::Unavailable,
             Self::UsedAfterFork => Kind::Gone,
+            Self::At { source, .. } => source.kind(call),
+            Self::Foreign => Kind::Invalid,
             // Fewer pages than asked for are reported as EBUSY (xc_domain_populate_physmap_exact,
             // tools/libs/ctrl/xc_domain.c, 4.17).
             Self::Failed { errno: Some(Errno::BUSY), .. } if call == "xc_dom_boot_mem_init" => {

@@ -24,6 +24,9 @@
 //! 3. [`Xg::build`], which gives the frames of the store and console rings.
 //! 4. The caller writes them to the store, introduces the domain to xenstored and unpauses it.
 //!
+//! Beside that: the policies that say what CPUID and model-specific registers tell a domain
+//! ([`CpuPolicy`]), featuresets, and core dumps ([`Xg::dump_core`]).
+//!
 //! What it does for you: every call of the sequence checked, with libxenguest's own explanation in
 //! the error; the image released on every path; kernels and ramdisks shared between builds.
 //!
@@ -40,10 +43,12 @@
 mod acpi;
 mod build;
 mod cpu;
+mod dump;
 mod error;
 mod format;
 mod layout;
 mod payload;
+mod policy;
 
 pub mod backend;
 
@@ -56,6 +61,8 @@ pub use cpu::CpuOptions;
 pub use error::{Error, InvalidConfig, Result};
 pub use format::{Compression, Elf, Format, ImageError};
 pub use payload::{Kernel, MAX_BYTES, PayloadError, Ramdisk};
+pub use policy::{Compatibility, CpuPolicy, CpuidLeaf, FeatureMask, FeatureSet, Msr};
+pub use policy::{PolicyEntry, SystemPolicy};
 pub use xc::GuestKind;
 pub use xen_types::Kind;
 

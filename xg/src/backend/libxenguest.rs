@@ -2,6 +2,9 @@
 
 #![allow(unsafe_code, reason = "calls a C library")]
 
+mod dump;
+mod policy;
+
 use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
 use xenguest_sys::{ImageField, Interface, Library, xc_dom_image, xc_interface};
 
 use super::outcome::{check, failed, listen};
-use super::{Backend, CallError, Container, Image};
+use super::{Backend, CallError, Container, Hypervisor, Image};
 
 /// The libxenguest of the running Xen.
 ///
@@ -69,13 +72,9 @@ impl LibXenGuest {
         Ok(Self { library })
     }
 
-    fn xen(&self) -> Release {
-        self.library.ctrl().release()
-    }
-
     /// A call, if this release has it.
     fn function<F>(&self, call: &'static str, function: Option<F>) -> Result<F, CallError> {
-        function.ok_or(CallError::Unsupported { call, xen: self.xen() })
+        self::function(&self.library, call, function)
     }
 
     /// A handle of the caller's own.
@@ -83,10 +82,16 @@ impl LibXenGuest {
         match listen(|| Interface::open(Arc::clone(&self.library))) {
             (Ok(interface), _) => Ok(interface),
             (Err(xenguest_sys::OpenError::Missing(call)), _) => {
-                Err(CallError::Unsupported { call, xen: self.xen() })
+                Err(CallError::Unsupported { call, xen: self.release() })
             }
             (Err(_), reason) => Err(failed(0, reason)),
         }
+    }
+}
+
+impl Hypervisor for LibXenGuest {
+    fn release(&self) -> Release {
+        self.library.ctrl().release()
     }
 }
 
@@ -211,7 +216,7 @@ impl LibImage<'_> {
             None => Ok(()),
             Some((field, found)) => Err(CallError::Layout {
                 library: library.path().to_owned(),
-                xen: self.backend.xen(),
+                xen: self.backend.release(),
                 field,
                 found,
             }),
@@ -420,6 +425,12 @@ impl Image for LibImage<'_> {
         let frame = unsafe { entry.read() };
         (frame != INVALID_MFN).then_some(Mfn(frame))
     }
+}
+
+/// A call, if the library has it.
+fn function<F>(library: &Library, call: &'static str, function: Option<F>) -> Result<F, CallError> {
+    tracing::trace!(target: "xc::call", call);
+    function.ok_or(CallError::Unsupported { call, xen: library.ctrl().release() })
 }
 
 /// The handle, for one call.

@@ -3,8 +3,10 @@
 //! [`LibXenGuest`] makes the calls. A simulated machine implements [`Backend`] itself; everything
 //! above this module is the same for both.
 
+mod dump;
 mod libxenguest;
 mod outcome;
+mod policy;
 
 use std::ffi::CStr;
 use std::fmt;
@@ -15,11 +17,14 @@ use rustix::io::Errno;
 use xc::{E820Entry, Release};
 use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
 
+pub use dump::DumpCalls;
 pub use libxenguest::{LibXenGuest, OpenError};
-pub use xenguest_sys::ImageField;
+pub use policy::{Policy, PolicyCalls, PolicyEntry};
+pub use xc::backend::Hypervisor;
+pub use xenguest_sys::{CpuidLeaf, ImageField, MsrEntry, XEN_CPUID_NO_SUBLEAF};
 
-/// The calls that need no image.
-pub trait Backend: Send + Sync + fmt::Debug {
+/// The calls that need no image and no policy.
+pub trait Backend: PolicyCalls + DumpCalls {
     /// `xc_dom_allocate`. Dropping the image is `xc_dom_release`.
     fn allocate<'a>(
         &'a self,
@@ -135,6 +140,15 @@ pub enum CallError {
         /// What it holds.
         found: u64,
     },
+    /// A call failed at an entry of a CPU policy.
+    At {
+        /// The entry.
+        entry: PolicyEntry,
+        /// How it failed.
+        source: Box<Self>,
+    },
+    /// Two CPU policies are of different libraries.
+    Foreign,
     /// The image was made by another process, before a fork.
     UsedAfterFork,
 }
@@ -154,6 +168,8 @@ impl fmt::Display for CallError {
                 write!(f, "libxenguest said: {}", said.join("; "))
             }
             Self::Unsupported { call, xen } => write!(f, "Xen {xen} has no {call}"),
+            Self::At { entry, source } => write!(f, "{entry}: {source}"),
+            Self::Foreign => f.write_str("the CPU policies are of different libraries"),
             Self::UsedAfterFork => {
                 f.write_str("the handle was opened by another process, before a fork")
             }

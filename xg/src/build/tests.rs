@@ -2,10 +2,11 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
-use xc::E820Entry;
+use xc::{E820Entry, Release};
 use xen_types::PageCount;
 
 use super::*;
+use crate::backend::{DumpCalls, Hypervisor, PolicyCalls};
 use crate::{CpuOptions, Kind};
 
 /// Notes every call and field as text; fails at the call it is told to. Not a simulation.
@@ -37,6 +38,15 @@ impl Recorder {
         self.calls.lock().unwrap().push(field);
     }
 }
+
+impl Hypervisor for Recorder {
+    fn release(&self) -> Release {
+        Release::new(4, 17)
+    }
+}
+
+impl PolicyCalls for Recorder {}
+impl DumpCalls for Recorder {}
 
 impl Backend for Recorder {
     fn allocate<'a>(

@@ -4,10 +4,11 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use xc::{E820Entry, Xc};
+use xc::{E820Entry, Release, Xc};
 use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
 use xg::Xg;
-use xg::backend::{Backend, CallError, Container, Image, LibXenGuest};
+use xg::backend::PolicyCalls;
+use xg::backend::{Backend, CallError, Container, DumpCalls, Hypervisor, Image, LibXenGuest};
 
 use super::Gate;
 
@@ -29,6 +30,15 @@ impl FaultyBuilder {
 fn failure() -> CallError {
     CallError::Failed { errno: Some(Errno::IO), said: Vec::new() }
 }
+
+impl Hypervisor for FaultyBuilder {
+    fn release(&self) -> Release {
+        self.real.release()
+    }
+}
+
+impl PolicyCalls for FaultyBuilder {}
+impl DumpCalls for FaultyBuilder {}
 
 impl Backend for FaultyBuilder {
     fn allocate<'a>(

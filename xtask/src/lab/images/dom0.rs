@@ -170,10 +170,11 @@ const C_LIBRARIES: [&str; 7] = [
 ];
 
 /// The daemons, `xl` with its helpers, and what shows the hypervisor's state.
-const XEN_PROGRAMS: [&str; 11] = [
+const XEN_PROGRAMS: [&str; 12] = [
     "libxl-save-helper",
     "lsevtchn",
     "oxenstored",
+    "xen-cpuid",
     "xen-diag",
     "xen-hptool",
     "xen-init-dom0",

@@ -1,7 +1,4 @@
-//! Builds through the C boundary, without Xen: against libraries that record what arrives.
-
-#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
-#![allow(unsafe_code, reason = "loads libraries from folders")]
+//! Builds.
 
 use std::collections::HashMap;
 use std::error::Error as _;

@@ -1,0 +1,11 @@
+//! The calls through the C boundary, without Xen: against libraries that record what arrives, with the
+//! prototypes and structures measured for each release.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+#![allow(unsafe_code, reason = "loads libraries from folders")]
+
+mod opened;
+
+mod build;
+mod dump;
+mod policy;
