@@ -28,6 +28,7 @@ use std::collections::HashMap;
 use xen_types::DomId;
 use xs::proto::{ErrorCode, Features, Header, MAX_PAYLOAD, Op};
 
+use crate::by_conn::ByConn;
 use crate::domain::Domains;
 use crate::machine::{Link, Machine};
 use crate::output::Output;
@@ -46,7 +47,7 @@ pub struct Core {
     store: Store,
     watches: Watches,
     domains: Domains,
-    conns: HashMap<ConnId, Conn>,
+    conns: ByConn<Conn>,
     machine: Box<dyn Machine>,
     /// Who may watch `@introduceDomain`, and `@releaseDomain`.
     special_perms: [Perms; 2],
@@ -94,7 +95,7 @@ impl Core {
             store: Store::new(),
             watches: Watches::default(),
             domains: Domains::new(),
-            conns: HashMap::new(),
+            conns: ByConn::default(),
             machine,
             special_perms: [Perms::private(0), Perms::private(0)],
             quotas,

@@ -68,6 +68,7 @@
 
 #![forbid(unsafe_code)]
 
+mod by_conn;
 mod core;
 mod domain;
 mod machine;

@@ -16,7 +16,6 @@ mod pace;
 mod running;
 mod wire;
 
-use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -28,6 +27,7 @@ use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventFlags};
 use rustix::io::Errno;
 
+use crate::by_conn::ByConn;
 use crate::core::{ConnId, Core};
 use crate::machine::Link;
 use alarm::Alarm;
@@ -42,7 +42,7 @@ pub struct Server {
     epoll: OwnedFd,
     alarm: Alarm,
     listener: Option<Listener>,
-    wires: HashMap<ConnId, Wire>,
+    wires: ByConn<Wire>,
     /// Those that the next turn serves anyhow.
     again: Vec<ConnId>,
     /// Guests that are paused: what others do may end that.
@@ -74,7 +74,7 @@ impl Server {
             epoll,
             alarm,
             listener: None,
-            wires: HashMap::new(),
+            wires: ByConn::default(),
             again: Vec::new(),
             held: Vec::new(),
             buffer: vec![0; BUFFER],

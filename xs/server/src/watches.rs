@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use crate::by_conn::ByConn;
 use crate::core::ConnId;
 use crate::store::parent;
 use crate::transaction::Exact;
@@ -14,7 +15,7 @@ use crate::transaction::Exact;
 pub(crate) struct Watches {
     by_path: HashMap<Box<str>, Vec<Watch>>,
     /// Where the watches of each connection are, in the order in which they came.
-    by_conn: HashMap<ConnId, Vec<Place>>,
+    by_conn: ByConn<Vec<Place>>,
     last: u64,
 }
 
