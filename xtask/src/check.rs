@@ -40,6 +40,7 @@ fn features(root: &Path) -> Result<()> {
         &["-p", "xs", "--features", "tokio", "--all-targets"],
         &["-p", "eventchn"],
         &["-p", "eventchn", "--features", "tokio", "--all-targets"],
+        &["-p", "xs-server", "--no-default-features"],
         &["-p", "xen-types", "--features", "serde"],
         &["-p", "xenops"],
         &["-p", "xenops", "--features", "serde"],

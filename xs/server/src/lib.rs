@@ -17,7 +17,9 @@
 //! It is the whole daemon: transactions that conflict, watches, permissions, quotas, domains that come
 //! and go, and the rings over which they speak, as xenstored has them. Any client is served:
 //! [`Server::listen`] makes a socket for those of other processes, which take it as
-//! `XENSTORED_PATH`. The program of this package does only that, `xs-server --socket PATH`.
+//! `XENSTORED_PATH`. The program of this package does only that, `xs-server --socket PATH`. It is the
+//! feature `daemon`, which is on unless a dependant says `default-features = false`: the library needs
+//! nothing that is behind it.
 //!
 //! What it does for you:
 //! - [`Core`] is the daemon without I/O, thread or clock: packets in, packets out.
