@@ -1,6 +1,6 @@
 //! Commands to the daemon itself, and quotas.
 
-use xs::proto::ErrorCode;
+use xs::proto::{ErrorCode, MAX_PAYLOAD};
 
 use super::request::{leading_number, number};
 use super::{Call, Core, Done};
@@ -18,9 +18,9 @@ impl Core {
             .collect::<Done<_>>()?;
         let answer = match words[..] {
             ["help"] => HELP.to_owned(),
-            // There is nothing to check: what C calls a corruption cannot be represented.
-            // Nor is there a log.
-            ["check"] | ["log", "on" | "off"] | ["print", _, ..] => "OK\0".to_owned(),
+            ["check"] => self.check_report(),
+            // There is no log.
+            ["log", "on" | "off"] | ["print", _, ..] => "OK\0".to_owned(),
             ["memreport", ..] => self.memory_report(),
             ["quota"] => self.quota_report(),
             ["quota", "set", name, value] => {
@@ -79,6 +79,24 @@ impl Core {
             true => self.acknowledge(call),
             false => Err(ErrorCode::Einval),
         }
+    }
+
+    /// What is wrong with the store, a line for each; the C xenstored puts that in its log.
+    fn check_report(&self) -> String {
+        let problems = self.problems();
+        if problems.is_empty() {
+            return "OK\0".to_owned();
+        }
+        // As many as a reply has room for, with the NUL behind them.
+        let mut report = String::new();
+        for line in problems.iter().map(|problem| format!("{problem}\n")) {
+            if report.len() + line.len() >= MAX_PAYLOAD {
+                break;
+            }
+            report.push_str(&line);
+        }
+        report.push('\0');
+        report
     }
 
     fn memory_report(&self) -> String {

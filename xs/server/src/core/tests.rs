@@ -4,6 +4,7 @@
 //! `|` stands for NUL. A line of what is sent is `who reply`, where a reply that is an error is its
 //! name, or `who event path|token|`.
 
+mod control;
 mod domains;
 mod nodes;
 mod permissions;
