@@ -1,11 +1,13 @@
 //! The event loop around the core: one thread, any number of connections.
 //!
 //! ```text
-//!   epoll ─▶ receive some ─▶ every whole packet to the core ─▶ send ─▶ (next connection)
-//!        ─▶ send what the core has for others ─▶ epoll
+//!   epoll ─▶ receive some ─▶ every whole packet to the core ─▶ (next connection)
+//!        ─▶ send to all for whom the core has something ─▶ epoll
 //! ```
 //!
-//! Many requests that arrive together cost one receive and one send. A connection that does not
+//! Many requests that arrive together cost one receive and one send. Answers go when all who have
+//! something to say have been heard: where server and clients share a processor, whoever gets the
+//! first takes it from the server, comes back with one request, and so it goes on one by one. A connection that does not
 //! read its replies is not listened to until it does; one that lets events pile up is ended. None is
 //! heard twice before every other that has something to say is heard once.
 

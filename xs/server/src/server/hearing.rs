@@ -23,7 +23,7 @@ use super::{Ended, Server};
 use crate::core::{ConnId, Core};
 
 impl Server {
-    /// Sends what a connection has not taken, does what it asks for, and answers.
+    /// Sends what a connection has not taken, and does what it asks for.
     pub(super) fn serve(&mut self, id: ConnId, ready: EventFlags) {
         if self.try_serve(id, ready).is_err() {
             self.end(id);
@@ -47,7 +47,11 @@ impl Server {
         if ready.intersects(EventFlags::HUP | EventFlags::ERR) && !heard {
             return Err(Ended);
         }
-        self.send(id)
+        // The answers of most go when all have been heard, with `Server::settle`.
+        match self.wires.get(&id).is_some_and(Wire::is_plain) {
+            true => Ok(()),
+            false => self.send(id),
+        }
     }
 
     /// Receives what one turn takes, and carries out what is whole. Returns whether there was any.

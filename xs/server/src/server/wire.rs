@@ -56,6 +56,11 @@ impl Wire {
         wanted
     }
 
+    /// Whether nothing is out of the ordinary: what the core has for it can wait for its turn.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.paused && !self.closing && !self.unsent && self.interest == self.wanted()
+    }
+
     /// Forgets all that was said, and was to be told.
     pub(super) fn begin_anew(&mut self) {
         self.partial.clear();
