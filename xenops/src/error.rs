@@ -35,6 +35,8 @@ pub enum Subject {
     Domain(DomId),
     /// A domain by the name that the caller gave.
     Name(String),
+    /// A channel by its path in the xenstore.
+    Channel(String),
 }
 
 /// Why an operation failed.
@@ -50,6 +52,9 @@ pub enum Cause {
     /// The domain builder failed.
     #[error(transparent)]
     Builder(#[from] xg::Error),
+    /// Event channels failed.
+    #[error(transparent)]
+    Events(#[from] eventchn::Error),
     /// A file or terminal in the control domain.
     #[error("{what} {}", path.display())]
     File {
@@ -86,6 +91,14 @@ pub enum Problem {
     /// The domain stopped, but not in the way that was asked for.
     #[error("it stopped with {0}")]
     Ended(ShutdownReason),
+    /// The other end of a channel wrote something that cannot be.
+    #[error("the other end wrote {what} that cannot be, {value:#x}")]
+    FromTheOtherEnd {
+        /// What it is.
+        what: &'static str,
+        /// The value.
+        value: u32,
+    },
     /// It is done, but not everything could be removed; the error lists the rest.
     #[error("not everything could be removed")]
     LeftBehind,
@@ -111,9 +124,15 @@ pub enum Problem {
         /// What is free.
         free: MiB,
     },
+    /// Another client is connected to a channel.
+    #[error("another client is connected to it")]
+    OtherClient,
     /// The domain has devices that this release cannot take apart.
     #[error("it has devices of kind {0}, which cannot be removed yet")]
     OtherDevices(String),
+    /// The other end of a channel has gone.
+    #[error("the other end has gone")]
+    OtherEndGone,
     /// Another domain has the UUID.
     #[error("domain {0} has this UUID")]
     UuidTaken(DomId),
@@ -203,6 +222,7 @@ impl Cause {
             Self::Store(error) => error.kind(),
             Self::Hypervisor(error) => error.kind(),
             Self::Builder(error) => error.kind(),
+            Self::Events(error) => error.kind(),
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Kind::NotFound,
                 io::ErrorKind::PermissionDenied => Kind::Denied,
@@ -219,12 +239,14 @@ impl Problem {
             Self::Cancelled => Kind::Cancelled,
             Self::Config { .. }
             | Self::ControlDomain
+            | Self::FromTheOtherEnd { .. }
             | Self::Malformed { .. }
             | Self::UntrustedTerminal(_) => Kind::Invalid,
             Self::NameTaken(_) | Self::UuidTaken(_) => Kind::Exists,
             Self::NoSuchDomain => Kind::NotFound,
             Self::NotEnoughMemory { .. } => Kind::NoMemory,
-            Self::OtherDevices(_) => Kind::Busy,
+            Self::OtherClient | Self::OtherDevices(_) => Kind::Busy,
+            Self::OtherEndGone => Kind::Gone,
             Self::TimedOut { .. } => Kind::TimedOut,
             Self::Ended(_) | Self::LeftBehind => Kind::Other,
         }
@@ -263,6 +285,7 @@ impl fmt::Display for Subject {
             Self::Host => f.write_str("the host"),
             Self::Domain(dom) => write!(f, "domain {dom}"),
             Self::Name(name) => write!(f, "domain {name:?}"),
+            Self::Channel(path) => write!(f, "channel {path}"),
         }
     }
 }

@@ -25,6 +25,7 @@
 //!
 //! What it does not do yet: block and network devices, save and restore, restart policies.
 
+pub mod channel;
 mod config;
 mod console;
 mod create;

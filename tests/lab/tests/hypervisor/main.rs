@@ -15,6 +15,6 @@ mod handle;
 mod host;
 mod hvm;
 mod memory;
-mod time;
 mod policy;
+mod time;
 mod vcpu;

@@ -169,11 +169,12 @@ const C_LIBRARIES: [&str; 7] = [
     "libutil.so.1",
 ];
 
-/// The daemons, `xl` with its helpers, and what shows the hypervisor's state.
-const XEN_PROGRAMS: [&str; 12] = [
+/// The daemons, `xl` with its helpers, what shows the hypervisor's state, and a channel's other end.
+const XEN_PROGRAMS: [&str; 13] = [
     "libxl-save-helper",
     "lsevtchn",
     "oxenstored",
+    "vchan-socket-proxy",
     "xen-cpuid",
     "xen-diag",
     "xen-hptool",
