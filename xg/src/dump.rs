@@ -19,14 +19,16 @@ impl Xg {
     /// The file is ELF with the sections of `docs/misc/dump-core-format.txt` of Xen, as
     /// `xl dump-core` writes it. Pause the domain first: what changes meanwhile is dumped half old, half
     /// new. `xc` is asked whether there is such a domain, with virtual CPUs. A dump that failed leaves
-    /// the file as far as it came.
+    /// the file as far as it came. For HVM and PVH libxenguest tries every frame up to the highest,
+    /// which is near 4 GiB however small the guest is: it takes long.
     ///
     /// # Errors
     /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone or the folder is not there,
     /// [`Kind::Invalid`](crate::Kind::Invalid) without virtual CPUs and for a path with a zero in it,
     /// [`Kind::NoMemory`](crate::Kind::NoMemory) if the file system is full,
     /// [`Kind::Denied`](crate::Kind::Denied), or another kind with libxenguest's words for a domain
-    /// whose virtual CPUs or memory are not set up.
+    /// whose virtual CPUs are not set up, and for a PV guest that publishes no map of its memory
+    /// (`pfn_to_mfn_frame_list_list` of the shared info), as small ones do not.
     #[doc(alias = "xc_domain_dumpcore")]
     pub fn dump_core(&self, xc: &Xc, dom: DomId, path: &Path) -> Result<()> {
         has_vcpus(xc, dom)?;
