@@ -45,8 +45,9 @@ pub enum PhysmapBatch<'a> {
     GrantFrames(&'a [(u32, Gfn)]),
     /// Pages of the domain's memory, as [`PhysmapPage::Memory`].
     Memory(&'a [(Gfn, Gfn)]),
-    /// Pages of another domain, given by its guest frames; both domains have them then. Before 4.19
-    /// only the control domain itself, if it is PVH, may be given such.
+    /// Pages of another domain, given by its guest frames; both domains have them then. The receiving
+    /// domain must have a right over the other, as its device model or a control domain has; before
+    /// 4.19 only a PVH hardware domain can receive them.
     Foreign(DomId, &'a [(Gfn, Gfn)]),
 }
 
@@ -79,7 +80,8 @@ impl Xc {
     /// # Errors
     /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone,
     /// [`Kind::Denied`](crate::Kind::Denied) for PV,
-    /// [`Kind::Invalid`](crate::Kind::Invalid) if there is no such page,
+    /// [`Kind::Invalid`](crate::Kind::Invalid) if there is no such page, which from 4.19 on is
+    /// [`Kind::Denied`](crate::Kind::Denied) for [`PhysmapPage::Memory`],
     /// [`Kind::NoMemory`](crate::Kind::NoMemory) if the paging pool is used up.
     #[doc(alias = "xc_domain_add_to_physmap")]
     pub fn add_to_physmap(&self, dom: DomId, page: PhysmapPage, at: Gfn) -> Result<()> {
