@@ -8,8 +8,6 @@
 //! the domain runs     entries become pages of the cache; its balloon gives entries back
 //! ```
 
-use std::borrow::Cow;
-
 use xen_types::{DomId, Gfn, Kind, PageCount};
 use xenctrl_sys::XENMEMF_POPULATE_ON_DEMAND;
 
@@ -53,7 +51,7 @@ impl Xc {
     #[doc(alias = "xc_domain_populate_physmap_exact")]
     #[doc(alias = "XENMEMF_populate_on_demand")]
     pub fn populate_on_demand(&self, dom: DomId, order: PageOrder, gfns: &[Gfn]) -> Result<()> {
-        let operation = || Cow::from(format!("{} on demand", populating(order, gfns)));
+        let operation = || populating("populate on demand", order, gfns);
         let fail = |cause: Cause| Error::on(operation(), dom, cause);
         if !self.info(dom)?.is_hvm() {
             return Err(fail(Cause::Argument("only HVM and PVH are populated on demand")));

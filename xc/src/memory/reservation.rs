@@ -72,7 +72,7 @@ impl Xc {
         placement: Placement,
         gfns: &[Gfn],
     ) -> Result<Populated> {
-        let fail = |cause| Error::on(populating(order, gfns), dom, cause);
+        let fail = |cause| Error::on(populating("populate", order, gfns), dom, cause);
         let flags = placement.flags().map_err(fail)?;
         self.populate(dom, order, flags, gfns).map_err(fail)
     }
@@ -93,7 +93,7 @@ impl Xc {
     ) -> Result<Populated> {
         let populated = self.populate_physmap(dom, order, placement, gfns)?;
         let count = (populated.done, gfns.len());
-        self.complete(dom, || populating(order, gfns), count, Kind::NoMemory)?;
+        self.complete(dom, || populating("populate", order, gfns), count, Kind::NoMemory)?;
         Ok(populated)
     }
 
@@ -219,8 +219,8 @@ impl Xc {
     }
 }
 
-pub(super) fn populating(order: PageOrder, gfns: &[Gfn]) -> Cow<'static, str> {
-    on_extents("populate", order, gfns.len(), gfns.first().map(|gfn| gfn.0))
+pub(super) fn populating(verb: &str, order: PageOrder, gfns: &[Gfn]) -> Cow<'static, str> {
+    on_extents(verb, order, gfns.len(), gfns.first().map(|gfn| gfn.0))
 }
 
 fn taking(order: PageOrder, frames: &[u64]) -> Cow<'static, str> {
