@@ -83,7 +83,9 @@ on_every_release! {
     }
 
     fn parts_that_do_not_fit_never_reach_the_library(stub, xc) {
-        let error = xc.set_vnuma(DOM, &topology(), &[NodeId(3)]).unwrap_err();
+        let mut topology = topology();
+        topology.memory[1].node = NodeId(2);
+        let error = xc.set_vnuma(DOM, &topology, &[NodeId(3), NodeId(5)]).unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid);
         assert_eq!(stub.calls(), Vec::<String>::new());
     }
