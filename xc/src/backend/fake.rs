@@ -154,7 +154,12 @@ impl MemoryCalls for Fake {
         Ok(self.done)
     }
 
-    fn domain_decrease_reservation(&self, _: DomId, _: u32, _: &[u64]) -> Result<usize, CallError> {
+    fn domain_decrease_reservation(
+        &self,
+        _: DomId,
+        _: u32,
+        _: &mut [u64],
+    ) -> Result<usize, CallError> {
         Ok(self.done)
     }
 }

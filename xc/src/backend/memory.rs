@@ -33,9 +33,9 @@ calls! {
     "xc_domain_increase_reservation" fn domain_increase_reservation(
         &self, dom: DomId, order: u32, flags: u32, extents: &mut [u64]
     ) -> usize;
-    /// Returns how many extents were removed.
+    /// Returns how many extents were removed. The list is copied back, though Xen changes nothing in it.
     "xc_domain_decrease_reservation" fn domain_decrease_reservation(
-        &self, dom: DomId, order: u32, extents: &[u64]
+        &self, dom: DomId, order: u32, extents: &mut [u64]
     ) -> usize;
     "xc_domain_add_to_physmap" fn domain_add_to_physmap(
         &self, dom: DomId, space: u32, index: u64, gfn: u64

@@ -157,7 +157,7 @@ impl Xc {
         order: PageOrder,
         frames: impl Into<Frames<'a>>,
     ) -> Result<usize> {
-        self.decrease(dom, order, &frames.into().to_raw())
+        self.decrease(dom, order, &mut frames.into().to_raw())
     }
 
     /// The same for all of `frames`.
@@ -172,18 +172,18 @@ impl Xc {
         order: PageOrder,
         frames: impl Into<Frames<'a>>,
     ) -> Result<()> {
-        let frames = frames.into().to_raw();
-        let done = self.decrease(dom, order, &frames)?;
+        let mut frames = frames.into().to_raw();
+        let done = self.decrease(dom, order, &mut frames)?;
         let operation = || taking(order, &frames);
         self.complete(dom, operation, (done, frames.len()), Kind::Invalid)
     }
 
-    fn decrease(&self, dom: DomId, order: PageOrder, frames: &[u64]) -> Result<usize> {
-        let fail = |cause| Error::on(taking(order, frames), dom, cause);
-        bounded(frames.len()).map_err(fail)?;
-        self.backend
-            .domain_decrease_reservation(dom, order.raw().into(), frames)
-            .map_err(|e| fail(e.into()))
+    fn decrease(&self, dom: DomId, order: PageOrder, frames: &mut [u64]) -> Result<usize> {
+        let done = bounded(frames.len()).and_then(|()| {
+            let order = order.raw().into();
+            Ok(self.backend.domain_decrease_reservation(dom, order, frames)?)
+        });
+        done.map_err(|cause| Error::on(taking(order, frames), dom, cause))
     }
 
     pub(super) fn populate(

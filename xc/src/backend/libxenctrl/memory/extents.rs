@@ -47,14 +47,13 @@ impl LibXenCtrl {
         &self,
         dom: DomId,
         order: u32,
-        extents: &[u64],
+        extents: &mut [u64],
     ) -> Result<usize, CallError> {
         let function = self.functions().memory.domain_decrease_reservation;
         let (function, handle) = self.callable("xc_domain_decrease_reservation", function)?;
-        let mut copy = extents.to_vec();
-        let (count, list) = (copy.len(), copy.as_mut_ptr().cast());
-        // SAFETY: `count` frames must be readable and writable, as libxc copies them back out though
-        // Xen changes none (xc_domain.c): the copy, which nobody else sees, has as many.
+        let (count, list) = (extents.len(), extents.as_mut_ptr().cast());
+        // SAFETY: `count` frames must be readable and writable, all of which libxc copies in and out
+        // again (xc_domain.c): the slice has as many.
         let done = check(unsafe { function(handle, dom.into(), count as c_ulong, order, list) })?;
         at_most(count, "xc_domain_decrease_reservation", done)
     }

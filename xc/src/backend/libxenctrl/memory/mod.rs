@@ -98,7 +98,7 @@ impl MemoryCalls for LibXenCtrl {
         &self,
         dom: DomId,
         order: u32,
-        extents: &[u64],
+        extents: &mut [u64],
     ) -> Result<usize, CallError> {
         self.decrease_reservation(dom, order, extents)
     }
