@@ -70,8 +70,6 @@ crate::functions! {
     /// Sets how many pages a populate-on-demand domain shall have, and reads as above.
     domain_set_pod_target = "xc_domain_set_pod_target":
         (*mut xc_interface, u32, u64, *mut u64, *mut u64, *mut u64) -> c_int;
-    /// How many ids of nodes there are, or -1.
-    get_max_nodes = "xc_get_max_nodes": (*mut xc_interface) -> c_int;
     /// Sets the nodes a domain's memory comes from, a bitmap.
     domain_node_setaffinity = "xc_domain_node_setaffinity":
         (*mut xc_interface, u32, *mut [u8; 0]) -> c_int;

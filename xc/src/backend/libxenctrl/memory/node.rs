@@ -3,8 +3,8 @@
 use rustix::io::Errno;
 use xen_types::DomId;
 
-use super::super::{LibXenCtrl, call, check};
-use crate::backend::CallError;
+use super::super::{LibXenCtrl, check};
+use crate::backend::{CallError, HostCalls as _};
 
 impl LibXenCtrl {
     pub(super) fn set_node_affinity(&self, dom: DomId, nodes: &[u8]) -> Result<(), CallError> {
@@ -34,6 +34,6 @@ impl LibXenCtrl {
     /// What `xc_get_nodemap_size` returns: it does this division. libxc asks the number once and
     /// keeps it (`xc_misc.c`), so that it is the same in the calls that follow.
     fn nodemap_bytes(&self) -> Result<usize, CallError> {
-        Ok(call!(self, memory.get_max_nodes())?.div_ceil(8) as usize)
+        Ok(self.get_max_nodes()?.div_ceil(8) as usize)
     }
 }
