@@ -1,9 +1,35 @@
 //! The memory of domains.
 
+mod maps;
+mod numa;
+mod physmap;
+mod pod;
+mod reservation;
+
+use std::process::Command;
+
 use xc::{E820Entry, E820Kind, GuestKind, Kind};
 use xen_types::{Bytes, KiB, MiB, PageCount};
 
 use crate::support::{Domain, Outcome};
+
+/// A domain that may have 4096 pages, with a paging pool if it is to have page tables of Xen's.
+fn roomy(kind: GuestKind) -> xc::Result<Domain> {
+    let dom = Domain::empty(kind)?;
+    dom.xc.set_max_mem(dom.id, MiB(16).to_bytes())?;
+    if kind != GuestKind::Pv {
+        dom.xc.set_paging_pool(dom.id, MiB(2).to_bytes())?;
+    }
+    Ok(dom)
+}
+
+/// What Xen prints for a debug key.
+fn debug_key(key: &str) -> Result<String, Box<dyn std::error::Error>> {
+    let xl = |args: &[&str]| Command::new("xl").args(args).output();
+    xl(&["dmesg", "-c"])?;
+    assert!(xl(&["debug-keys", key])?.status.success());
+    Ok(String::from_utf8(xl(&["dmesg"])?.stdout)?)
+}
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
