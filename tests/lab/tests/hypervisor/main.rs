@@ -5,8 +5,8 @@ mod dom0;
 mod support;
 
 mod create;
-mod device;
 mod debug;
+mod device;
 mod domain;
 mod dump;
 mod event;
