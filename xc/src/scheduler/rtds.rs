@@ -1,4 +1,6 @@
 //! The scheduler rtds: every virtual CPU has a budget for each period.
+//!
+//! Only a Xen that was configured for debugging, or for it, has this scheduler; Debian's has not.
 
 use std::time::Duration;
 
