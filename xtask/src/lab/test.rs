@@ -1,7 +1,8 @@
 //! `cargo xtask lab test`: the tests of `tests/lab/tests` and of `tests/conformance`, run in dom0.
 //!
 //! All of them are ignored, so that a plain `cargo test` reports them and runs none. The
-//! tests of a release share one machine, but for those of `own_vm`, which ruin theirs.
+//! tests of a release share one machine, but for those of `own_vm`, which ruin theirs and get one
+//! each, and those of `two_nodes`, which share one that is more than the plain machine.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,8 +16,34 @@ use super::build::{self, TestProgram};
 use super::images::XenRelease;
 use super::machine::{Command, Lines, Machine, Options, Outcome, Store};
 
-/// The file of the tests that want a machine each.
-const OWN_MACHINE: &str = "own_vm";
+/// What the tests of a file run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The machine that most tests share.
+    Shared,
+    /// The machine with two nodes and the scheduler credit.
+    TwoNodes,
+    /// A machine for each of them.
+    Own,
+}
+
+impl Place {
+    fn of(file: &str) -> Self {
+        match file {
+            "own_vm" => Self::Own,
+            "two_nodes" => Self::TwoNodes,
+            _ => Self::Shared,
+        }
+    }
+
+    fn options(self, release: &Release<'_>) -> Options {
+        let plain = Options { store: release.store, ..Options::new(release.xen) };
+        match self {
+            Self::TwoNodes => Options { numa: 2, extra_xen: "sched=credit".into(), ..plain },
+            Self::Shared | Self::Own => plain,
+        }
+    }
+}
 
 /// What all tests of one file may take.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
@@ -74,7 +101,8 @@ fn joined(thread: thread::ScopedJoinHandle<'_, Result<Tally>>) -> Result<Tally> 
 #[derive(Debug)]
 struct Run {
     program: TestProgram,
-    /// The only test to run, on a machine of its own.
+    place: Place,
+    /// The only test to run.
     alone: Option<String>,
 }
 
@@ -91,14 +119,23 @@ fn plan(programs: &[TestProgram], filter: Option<&str>) -> Result<Vec<Run>> {
     for program in programs {
         let wanted = |test: &String| filter.is_none_or(|filter| test.contains(filter));
         let tests: Vec<_> = tests_of(&program.path)?.into_iter().filter(wanted).collect();
-        if program.name == OWN_MACHINE {
-            let alone = |test| Run { program: program.clone(), alone: Some(test) };
-            runs.extend(tests.into_iter().map(alone));
+        let place = Place::of(&program.name);
+        let run = |alone| Run { program: program.clone(), place, alone };
+        if place == Place::Own {
+            runs.extend(tests.into_iter().map(|test| run(Some(test))));
         } else if !tests.is_empty() {
-            runs.push(Run { program: program.clone(), alone: None });
+            runs.push(run(None));
         }
     }
     Ok(runs)
+}
+
+/// What runs on which machine: first all that share one, then those that get their own.
+fn machines(runs: &[Run]) -> Vec<Vec<&Run>> {
+    let at = |place| runs.iter().filter(move |run| run.place == place);
+    let shared = [Place::Shared, Place::TwoNodes].map(|place| at(place).collect::<Vec<_>>());
+    let own = at(Place::Own).map(|run| vec![run]);
+    shared.into_iter().filter(|runs| !runs.is_empty()).chain(own).collect()
 }
 
 /// The names of the tests in a program; listing runs on the host, as it needs no Xen.
@@ -125,18 +162,15 @@ struct Release<'a> {
 impl Release<'_> {
     fn run(&self, runs: &[Run]) -> Result<Tally> {
         let mut tally = Tally::default();
-        let (alone, together): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.alone.is_some());
-        if !together.is_empty() {
-            self.on_one_machine(&together, &mut tally)?;
-        }
-        for run in alone {
-            self.on_one_machine(&[run], &mut tally)?;
+        for runs in machines(runs) {
+            self.on_one_machine(&runs, &mut tally)?;
         }
         Ok(tally)
     }
 
     fn on_one_machine(&self, runs: &[&Run], tally: &mut Tally) -> Result<()> {
-        let options = Options { store: self.store, ..Options::new(self.xen) };
+        let Some(first) = runs.first() else { return Ok(()) };
+        let options = first.place.options(self);
         let mut machine = Machine::boot(&options, &|line| eprintln!("lab {}: {line}", self.xen))?;
         for run in runs {
             self.start(run, &mut machine, tally)
@@ -193,6 +227,28 @@ fn result_line(line: &str) -> Option<Tally> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn run(file: &str, alone: Option<&str>) -> Run {
+        let program = TestProgram { name: file.into(), path: PathBuf::new() };
+        Run { program, place: Place::of(file), alone: alone.map(String::from) }
+    }
+
+    #[test]
+    fn files_share_machines_of_their_kind_and_ruinous_tests_get_their_own() {
+        let runs = [
+            run("host", None),
+            run("own_vm", Some("a")),
+            run("own_vm", Some("b")),
+            run("two_nodes", None),
+            run("xenbus", None),
+        ];
+        let names = |runs: Vec<&Run>| runs.iter().map(|run| run.program.name.clone()).collect();
+        let machines: Vec<Vec<String>> = machines(&runs).into_iter().map(names).collect();
+        assert_eq!(
+            machines,
+            [vec!["host", "xenbus"], vec!["two_nodes"], vec!["own_vm"], vec!["own_vm"]]
+        );
+    }
 
     #[test]
     fn the_result_line_is_read() {

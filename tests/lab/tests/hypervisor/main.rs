@@ -17,4 +17,5 @@ mod hvm;
 mod memory;
 mod policy;
 mod time;
+mod scheduler;
 mod vcpu;
