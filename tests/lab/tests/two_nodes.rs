@@ -3,10 +3,12 @@
 
 mod dom0;
 
+mod answered;
+
 use std::time::Duration;
 
 use dom0::ok;
-use xc::{CpuShare, CreditParams, Kind, Scheduler, Xc};
+use xc::{CpuShare, CreditParams, Kind, Scheduler};
 use xen_types::{Bytes, DomId};
 
 /// The rows of numbers below a heading of `xl info -n`.
@@ -23,7 +25,7 @@ fn table(heading: &str) -> Vec<Vec<u64>> {
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn nodes_have_the_memory_and_distances_xl_reports() {
-    let numa = Xc::open().expect("open").numa().expect("numa");
+    let numa = answered::open().expect("open").numa().expect("numa");
     let mib = |bytes: Bytes| bytes.get() >> 20;
     let row = |number: usize| {
         let node = numa.nodes[number].expect("it is online");
@@ -40,7 +42,7 @@ fn nodes_have_the_memory_and_distances_xl_reports() {
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn processors_are_at_the_nodes_xl_reports() {
-    let places = Xc::open().expect("open").cpu_topology().expect("topology");
+    let places = answered::open().expect("open").cpu_topology().expect("topology");
     let row = |number: usize| {
         let place = places[number].expect("it is there");
         let (core, socket) = (u64::from(place.core), u64::from(place.socket));
@@ -56,7 +58,7 @@ fn processors_are_at_the_nodes_xl_reports() {
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn the_host_has_two_nodes_with_all_its_memory() {
-    let xc = Xc::open().expect("open");
+    let xc = answered::open().expect("open");
     let host = xc.physinfo().expect("state");
     let sizes = xc.numa().expect("numa").nodes.into_iter().flatten().map(|node| node.size.get());
     assert_eq!(host.nr_nodes, 2);
@@ -82,7 +84,7 @@ fn line(arguments: &[&str], start: &str) -> Vec<String> {
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn a_share_under_credit_is_the_one_xl_reports() {
-    let xc = Xc::open().expect("open");
+    let xc = answered::open().expect("open");
     assert_eq!(xc.scheduler().expect("ask"), Scheduler::Credit);
     let before = xc.credit_share(DomId::DOM0).expect("read");
     assert_eq!(before, CpuShare { weight: 256, cap: 0 });
@@ -99,7 +101,7 @@ fn a_share_under_credit_is_the_one_xl_reports() {
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn the_parameters_of_a_pool_under_credit_are_those_xl_reports() {
-    let xc = Xc::open().expect("open");
+    let xc = answered::open().expect("open");
     let before = xc.credit_params(0).expect("read");
     assert_eq!(before.time_slice, Duration::from_millis(30));
     let params = CreditParams {

@@ -429,8 +429,10 @@ impl Image for LibImage<'_> {
 
 /// A call, if the library has it.
 fn function<F>(library: &Library, call: &'static str, function: Option<F>) -> Result<F, CallError> {
+    let unsupported = CallError::Unsupported { call, xen: library.ctrl().release() };
+    let function = function.ok_or(unsupported)?;
     tracing::trace!(target: "xc::call", call);
-    function.ok_or(CallError::Unsupported { call, xen: library.ctrl().release() })
+    Ok(function)
 }
 
 /// The handle, for one call.

@@ -3,6 +3,7 @@
 //! `images` makes what a machine boots from, `machine` is a booted one, and each other module is
 //! one of the commands over them.
 
+mod answered;
 pub(crate) mod build;
 mod cli;
 pub(crate) mod images;

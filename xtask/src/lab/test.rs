@@ -4,6 +4,7 @@
 //! tests of a release share one machine, but for those of `own_vm`, which ruin theirs and get one
 //! each, and those of `two_nodes`, which share one that is more than the plain machine.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command as HostCommand, ExitCode};
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::answered;
 use super::build::{self, TestProgram};
 use super::images::XenRelease;
 use super::machine::{Command, Lines, Machine, Options, Outcome, Store};
@@ -37,7 +39,7 @@ impl Place {
     }
 
     fn options(self, release: &Release<'_>) -> Options {
-        let plain = Options { store: release.store, ..Options::new(release.xen) };
+        let plain = Options { store: release.choice.store, ..Options::new(release.xen) };
         match self {
             Self::TwoNodes => Options { numa: 2, extra_xen: "sched=credit".into(), ..plain },
             Self::Shared | Self::Own => plain,
@@ -48,12 +50,26 @@ impl Place {
 /// What all tests of one file may take.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
 
-pub(super) fn run(
-    releases: &[XenRelease],
-    store: Store,
-    parallel: bool,
-    filter: Option<&str>,
-) -> Result<ExitCode> {
+/// Which tests to run, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice<'a> {
+    pub(super) store: Store,
+    /// Boot the releases at the same time.
+    pub(super) parallel: bool,
+    /// Make the lists of answered calls anew.
+    pub(super) record: bool,
+    /// The tests whose names contain this.
+    pub(super) filter: Option<&'a str>,
+}
+
+impl Choice<'_> {
+    /// All tests, as `cargo xtask test` runs them.
+    pub(super) const ALL: Self =
+        Self { store: Store::C, parallel: false, record: false, filter: None };
+}
+
+pub(super) fn run(releases: &[XenRelease], choice: Choice<'_>) -> Result<ExitCode> {
+    let Choice { parallel, filter, .. } = choice;
     // The releases' threads find it all built.
     build::programs()?;
     let runs = plan(&build::tests()?, filter)?;
@@ -63,7 +79,7 @@ pub(super) fn run(
             None => bail!("there are no lab tests"),
         }
     }
-    let one = |release: &XenRelease| Release { xen: *release, store, filter }.run(&runs);
+    let one = |release: &XenRelease| Release { xen: *release, choice }.run(&runs);
     let results: Vec<Result<Tally>> = if parallel {
         thread::scope(|scope| {
             let threads: Vec<_> =
@@ -155,20 +171,28 @@ fn tests_of(program: &Path) -> Result<Vec<String>> {
 #[derive(Clone, Copy, Debug)]
 struct Release<'a> {
     xen: XenRelease,
-    store: Store,
-    filter: Option<&'a str>,
+    choice: Choice<'a>,
 }
 
 impl Release<'_> {
     fn run(&self, runs: &[Run]) -> Result<Tally> {
-        let mut tally = Tally::default();
+        let (mut tally, mut calls) = (Tally::default(), BTreeSet::new());
         for runs in machines(runs) {
-            self.on_one_machine(&runs, &mut tally)?;
+            self.on_one_machine(&runs, &mut tally, &mut calls)?;
+        }
+        // A part of the tests, or failing ones, make a part of the calls.
+        if self.choice.filter.is_none() && tally.failed == 0 {
+            answered::settle(self.xen, &calls, self.choice.record)?;
         }
         Ok(tally)
     }
 
-    fn on_one_machine(&self, runs: &[&Run], tally: &mut Tally) -> Result<()> {
+    fn on_one_machine(
+        &self,
+        runs: &[&Run],
+        tally: &mut Tally,
+        calls: &mut BTreeSet<String>,
+    ) -> Result<()> {
         let Some(first) = runs.first() else { return Ok(()) };
         let options = first.place.options(self);
         let mut machine = Machine::boot(&options, &|line| eprintln!("lab {}: {line}", self.xen))?;
@@ -176,6 +200,7 @@ impl Release<'_> {
             self.start(run, &mut machine, tally)
                 .with_context(|| format!("the tests of {}", run.program.name))?;
         }
+        answered::collect(&machine.share(), calls)?;
         machine.power_off()
     }
 
@@ -186,7 +211,7 @@ impl Release<'_> {
         argv.extend(["--ignored", "--test-threads=1"].map(String::from));
         match &run.alone {
             Some(test) => argv.extend(["--exact".into(), test.clone()]),
-            None => argv.extend(self.filter.map(String::from)),
+            None => argv.extend(self.choice.filter.map(String::from)),
         }
         self.say(&format!("     Running the tests of {}", run.program.name))?;
         let mut seen = None;

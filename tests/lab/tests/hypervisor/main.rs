@@ -1,5 +1,7 @@
 //! What `xc` and `eventchn` do on a real Xen, seen through a second observer where there is one.
 
+#[path = "../answered/mod.rs"]
+mod answered;
 #[path = "../dom0/mod.rs"]
 mod dom0;
 mod support;
@@ -16,6 +18,6 @@ mod host;
 mod hvm;
 mod memory;
 mod policy;
-mod time;
 mod scheduler;
+mod time;
 mod vcpu;

@@ -114,11 +114,11 @@ impl LibXenCtrl {
         name: &'static str,
         function: Option<F>,
     ) -> Result<(F, *mut xc_interface), CallError> {
+        let function = function.ok_or_else(|| self.unsupported(name))?;
+        let handle = self.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
         if LevelFilter::current() == LevelFilter::TRACE {
             tell(name);
         }
-        let function = function.ok_or_else(|| self.unsupported(name))?;
-        let handle = self.interface.as_ptr().map_err(|_| CallError::UsedAfterFork)?;
         Ok((function, handle))
     }
 
