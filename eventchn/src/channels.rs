@@ -341,7 +341,8 @@ impl Shared {
         Ok(state)
     }
 
-    /// Takes an event of `port`; false if none arrives before `deadline`.
+    /// Takes an event of `port`; false if none arrives before `deadline`. One that is there is found
+    /// also when the deadline has passed.
     fn consume(&self, port: Port, deadline: Deadline) -> Result<bool, Cause> {
         let backend = self.backend()?;
         let mut state = self.lock();
@@ -369,7 +370,8 @@ impl Shared {
                 state.deliver(arrived);
             }
             self.changed.notify_all();
-            if arrived?.is_none() {
+            // Events of other ports, which may come without end, do not put the deadline off.
+            if arrived?.is_none() || deadline.passed(Instant::now()) {
                 return Ok(state.take(port));
             }
         }

@@ -144,6 +144,18 @@ fn an_event_read_while_waiting_for_another_port_is_not_lost() {
 }
 
 #[test]
+fn events_of_other_ports_do_not_put_the_deadline_off() {
+    let (channels, feed) = fed();
+    let first = channels.bind_interdomain(DomId::DOM0, Port(9)).unwrap();
+    let second = channels.bind_interdomain(DomId::DOM0, Port(10)).unwrap();
+    feed.event(second.port()); // which a reading of its own brings, as every event here
+    feed.event(first.port()); // what a wait that reads on would find
+    assert_eq!(first.wait(passed()).unwrap_err().kind(), Kind::TimedOut);
+    second.wait(passed()).unwrap();
+    first.wait(passed()).unwrap();
+}
+
+#[test]
 fn threads_on_two_ports_wake_each_other_when_one_reads_for_both() {
     let (channels, feed) = fed();
     let first = channels.bind_interdomain(DomId::DOM0, Port(9)).unwrap();
