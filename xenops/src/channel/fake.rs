@@ -38,6 +38,8 @@ struct State {
     /// What happens at the unmapping, by the page's index in either device.
     orders: BTreeMap<u64, UnmapNotify>,
     ports: Vec<PortState>,
+    /// How often yet a port rings again as soon as it is unmasked.
+    echoes: u32,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,17 @@ impl Machine {
         let state = self.state.lock().unwrap();
         let bound = state.ports.iter().filter(|port| port.bound).count();
         (state.granted.len(), state.noted.len(), bound)
+    }
+
+    /// Has every port ring again as soon as it is unmasked, so many times in all, as a peer does that
+    /// rings without end.
+    pub(crate) fn ring_on(&self, times: u32) {
+        self.state.lock().unwrap().echoes = times;
+    }
+
+    /// How many of these rings are left.
+    pub(crate) fn echoes(&self) -> u32 {
+        self.state.lock().unwrap().echoes
     }
 
     fn ended(&self, index: u64) {
@@ -254,9 +267,11 @@ impl eventchn::Backend for Events {
     }
     fn unmask(&self, port: Port) -> Result<(), Errno> {
         let mut state = self.machine.state.lock().unwrap();
+        let echo = state.echoes > 0;
+        state.echoes = state.echoes.saturating_sub(1);
         let bound = &mut state.ports[port.0 as usize];
         bound.masked = false;
-        if bound.pending {
+        if bound.pending || echo {
             state.send(Some(port.0));
         }
         Ok(())

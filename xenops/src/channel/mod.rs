@@ -48,6 +48,7 @@ mod ring;
 mod store;
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
 use eventchn::{Bound, EventChannels};
 use xc::grant::{Access, Grants};
@@ -230,7 +231,8 @@ impl Channel {
     /// of these: try before, and again afterwards.
     ///
     /// # Errors
-    /// [`Kind::TimedOut`].
+    /// [`Kind::TimedOut`], once the deadline has passed also if the other end has just rung: one that
+    /// rings without end does not keep such a loop going.
     #[doc(alias = "libxenvchan_wait")]
     pub fn wait(&mut self, deadline: Deadline) -> Result<()> {
         self.sleep("the other end", "nothing has changed", deadline)
@@ -320,16 +322,20 @@ impl Channel {
         Ok((moved.bytes > 0 || empty).then_some(moved.bytes))
     }
 
+    /// Waits for a ring, after a look that found nothing. Past the deadline there is none to wait for:
+    /// the other end can ring without end.
     fn sleep(
         &mut self,
         what: &'static str,
         last: &'static str,
         deadline: Deadline,
     ) -> Result<(), Cause> {
+        let timed_out = || Err(Problem::TimedOut { what, last: last.into() }.into());
+        if deadline.passed(Instant::now()) {
+            return timed_out();
+        }
         match self.bell.wait(deadline) {
-            Err(e) if e.kind() == Kind::TimedOut => {
-                Err(Problem::TimedOut { what, last: last.into() }.into())
-            }
+            Err(e) if e.kind() == Kind::TimedOut => timed_out(),
             done => Ok(done?),
         }
     }
@@ -359,3 +365,6 @@ impl AsFd for Channel {
 fn subject(path: &Path) -> Subject {
     Subject::Channel(path.to_string())
 }
+
+#[cfg(test)]
+mod tests;
