@@ -11,6 +11,7 @@
 //! ```
 
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use xc::grant::{MappedGrants, OnUnmap, Share, SharedMemory};
 use xen_types::{GrantRef, Port};
@@ -54,6 +55,8 @@ impl Pages {
 pub(super) struct Core {
     /// What was found wrong, for good.
     broken: Option<Problem>,
+    /// Whether the other end was seen to have gone, whatever it writes from then on.
+    gone: AtomicBool,
     incoming: Way<Incoming>,
     outgoing: Way<Outgoing>,
     /// Where the other end says whether it is there.
@@ -111,6 +114,7 @@ impl Core {
         let ((left_size, left_place), (right_size, right_place)) = (orders.left(), orders.right());
         Ok(Self {
             broken: None,
+            gone: AtomicBool::new(false),
             incoming: Way::new(Incoming::new(left_size, 0), LEFT, left_place, left),
             outgoing: Way::new(Outgoing::new(right_size, 0), RIGHT, right_place, right),
             their_life: CLIENT_LIVES,
@@ -157,6 +161,7 @@ impl Core {
         let consumer = control.load_u32(RIGHT.consumer)?;
         Ok(Self {
             broken: None,
+            gone: AtomicBool::new(false),
             outgoing: Way::new(Outgoing::new(left_size, producer), LEFT, left_place, left),
             incoming: Way::new(Incoming::new(right_size, consumer), RIGHT, right_place, right),
             their_life: SERVER_LIVES,
@@ -228,21 +233,25 @@ impl Core {
         Ok(Moved { bytes: count as usize, ring: self.wished(WRITTEN)? })
     }
 
-    /// Whether the other end is there. One that has gone does not come back.
+    /// Whether the other end is there. One that was seen to have gone does not come back.
     pub(super) fn peer(&self) -> Result<Peer, Cause> {
         match &self.broken {
             Some(Problem::OtherEndGone) => return Ok(Peer::Gone),
             Some(problem) => return Err(problem.clone().into()),
+            None if self.gone.load(Ordering::Relaxed) => return Ok(Peer::Gone),
             None => {}
         }
         Ok(match self.control.load_u8(self.their_life)? {
-            GONE => Peer::Gone,
+            GONE => {
+                self.gone.store(true, Ordering::Relaxed);
+                Peer::Gone
+            }
             AWAITED if self.their_life == CLIENT_LIVES => Peer::Awaited,
             _ => Peer::There,
         })
     }
 
-    /// Takes the other end for gone, whatever it writes from now on.
+    /// Reads no more of what the other end has written: it has gone, and all was read.
     pub(super) fn give_up(&mut self) {
         self.broken = Some(Problem::OtherEndGone);
     }

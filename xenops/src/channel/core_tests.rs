@@ -166,6 +166,15 @@ fn only_the_client_is_awaited() {
     assert_eq!((server.peer().unwrap(), client.peer().unwrap()), (Peer::Gone, Peer::Gone));
 }
 
+#[test]
+fn an_end_that_was_seen_to_have_gone_does_not_come_back() {
+    let (server, client, memory) = ends(1024, 2048);
+    spoil(&memory, CLIENT_LIVES, &[GONE, GONE]);
+    assert_eq!((server.peer().unwrap(), client.peer().unwrap()), (Peer::Gone, Peer::Gone));
+    spoil(&memory, CLIENT_LIVES, &[AWAITED, THERE]);
+    assert_eq!((server.peer().unwrap(), client.peer().unwrap()), (Peer::Gone, Peer::Gone));
+}
+
 #[derive(Debug, Clone)]
 struct Step {
     of_server: bool,

@@ -254,7 +254,8 @@ impl Channel {
             .map_err(|e: eventchn::Error| self.failed("look after the events of", e.into()))
     }
 
-    /// Whether the other end has not gone; before a client has connected it has not.
+    /// Whether the other end has not gone; before a client has connected it has not. Once it has, it
+    /// does not come back.
     ///
     /// # Errors
     /// [`Kind::Invalid`] if it has written an impossible index, [`Kind::Gone`] in a process forked

@@ -6,7 +6,7 @@ use std::time::Duration;
 use xc::grant::Access;
 
 use super::fake::Machine;
-use super::layout::{AWAITED, CLIENT_LIVES, Orders};
+use super::layout::{AWAITED, CLIENT_LIVES, GONE, Orders, THERE};
 use super::*;
 
 const PATH: Path = Path::from_static("/local/domain/0/data/test");
@@ -43,4 +43,20 @@ fn a_peer_that_rings_without_end_does_not_put_the_deadline_off() {
     assert_eq!(error.cause().to_string(), "waited for a client, last seen: none yet");
     assert_eq!(server.wait(passed()).unwrap_err().kind(), Kind::TimedOut);
     assert_eq!(machine.echoes(), 1000, "how many rings were not listened to");
+}
+
+#[test]
+fn a_client_that_takes_its_going_back_stays_gone_and_its_last_bytes_are_read() {
+    let (mut server, mut client, machine) = ends();
+    client.try_write(b"bye").unwrap();
+    machine.memory().store_u8(CLIENT_LIVES, GONE).unwrap();
+    assert!(!server.is_open().unwrap());
+    machine.memory().store_u8(CLIENT_LIVES, THERE).unwrap();
+    assert!(!server.is_open().unwrap());
+    assert_eq!(server.try_write(b"x").unwrap_err().kind(), Kind::Gone);
+    assert_eq!(server.wait_connected(passed()).unwrap_err().kind(), Kind::Gone);
+    let mut read = [0; 4];
+    assert_eq!(server.try_read(&mut read).unwrap(), Some(3));
+    assert_eq!(&read[..3], b"bye");
+    assert_eq!(server.try_read(&mut read).unwrap_err().kind(), Kind::Gone);
 }
