@@ -13,7 +13,7 @@ use crate::{Library, logger, process, xc_interface};
 pub struct Interface {
     handle: NonNull<xc_interface>,
     /// The process that opened it: xenctrl.h forbids use after fork.
-    pid: u32,
+    owner: u64,
     library: Arc<Library>,
 }
 
@@ -41,7 +41,7 @@ impl Interface {
         let handle = unsafe { open(logger(), logger(), 0) };
         let handle =
             NonNull::new(handle).ok_or_else(|| OpenError::Os(std::io::Error::last_os_error()))?;
-        Ok(Self { handle, pid: process::id(), library })
+        Ok(Self { handle, owner: process::token(), library })
     }
 
     /// The handle, for one call.
@@ -49,7 +49,7 @@ impl Interface {
     /// # Errors
     /// In a process forked from the one that opened it.
     pub fn as_ptr(&self) -> Result<*mut xc_interface, UsedAfterFork> {
-        if process::id() == self.pid { Ok(self.handle.as_ptr()) } else { Err(UsedAfterFork) }
+        if process::token() == self.owner { Ok(self.handle.as_ptr()) } else { Err(UsedAfterFork) }
     }
 
     /// The library that the handle belongs to.

@@ -71,7 +71,7 @@ macro_rules! tables {
                 let minor = release.min(Profile::NEWEST).minor;
                 Self {
                     $(
-                    // SAFETY: must be libxenctrl with these prototypes, for good: the caller's.
+                    // SAFETY: must be libxenctrl with these prototypes, for good: the caller promises it.
                     $field: unsafe { $table::load(library, minor) },
                     )*
                 }

@@ -49,7 +49,7 @@ impl Gntalloc {
         let mut words = vec![0; 2 + count.div_ceil(2) as usize];
         words[0] = head;
         // SAFETY: the driver reads one structure, three words, and writes `count` references from the
-        // third word on: there is room for them.
+        // third word on, two to a word: `words` has two and half as many, rounded up.
         unsafe { request::<IOCTL_GNTALLOC_ALLOC_GREF>(&self.0, words.as_mut_ptr().cast()) }?;
         let references = words[2..].iter().flat_map(|word| [*word as u32, (*word >> 32) as u32]);
         Ok((words[1], references.take(count as usize).collect()))
@@ -71,7 +71,8 @@ impl Gntalloc {
     pub fn dealloc_gref(&self, index: u64, count: u32) -> Result<(), Errno> {
         let mut argument = DeallocGref { index, count };
         let argument = (&raw mut argument).cast();
-        // SAFETY: the driver reads one structure of this type.
+        // SAFETY: one structure of the request's type must be readable: it was made above, and the
+        // driver is done with it at the return.
         unsafe { request::<IOCTL_GNTALLOC_DEALLOC_GREF>(&self.0, argument) }.map(drop)
     }
 
@@ -81,7 +82,8 @@ impl Gntalloc {
     /// `EINVAL` if the port is not bound by a process, `ENOENT` if there is no such page.
     pub fn set_unmap_notify(&self, mut notify: UnmapNotify) -> Result<(), Errno> {
         let argument = (&raw mut notify).cast();
-        // SAFETY: the driver reads one structure of this type.
+        // SAFETY: one structure of the request's type must be readable: it was made above, and the
+        // driver is done with it at the return.
         unsafe { request::<IOCTL_GNTALLOC_SET_UNMAP_NOTIFY>(&self.0, argument) }.map(drop)
     }
 }

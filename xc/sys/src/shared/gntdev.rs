@@ -121,7 +121,8 @@ impl Gntdev {
     pub fn unmap_grant_ref(&self, index: u64, count: u32) -> Result<(), Errno> {
         let mut argument = UnmapGrantRef { index, count, pad: 0 };
         let argument = (&raw mut argument).cast();
-        // SAFETY: the driver reads one structure of this type.
+        // SAFETY: one structure of the request's type must be readable: it was made above, and the
+        // driver is done with it at the return.
         unsafe { request::<IOCTL_GNTDEV_UNMAP_GRANT_REF>(&self.0, argument) }.map(drop)
     }
 
@@ -132,7 +133,8 @@ impl Gntdev {
     /// cleared; `ENOENT` if there is no such page.
     pub fn set_unmap_notify(&self, mut notify: UnmapNotify) -> Result<(), Errno> {
         let argument = (&raw mut notify).cast();
-        // SAFETY: the driver reads one structure of this type.
+        // SAFETY: one structure of the request's type must be readable: it was made above, and the
+        // driver is done with it at the return.
         unsafe { request::<IOCTL_GNTDEV_SET_UNMAP_NOTIFY>(&self.0, argument) }.map(drop)
     }
 

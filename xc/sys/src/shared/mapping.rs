@@ -3,12 +3,12 @@
 use std::ffi::c_void;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
-use super::process;
+use crate::process;
 
 /// Pages of a file mapped into this process; unmapped when dropped.
 ///
@@ -21,7 +21,7 @@ pub struct Mapping {
     len: usize,
     writable: bool,
     /// The process that has it.
-    owner: u32,
+    owner: u64,
 }
 
 /// An access to a [`Mapping`] that was refused.
@@ -66,7 +66,7 @@ impl Mapping {
         // chooses a free one.
         let start = unsafe { mmap(anywhere, len, protection, MapFlags::SHARED, file, offset) }?;
         let start = NonNull::new(start.cast()).ok_or(Errno::FAULT)?;
-        let made = Self { start, len, writable, owner: process::current() };
+        let made = Self { start, len, writable, owner: process::token() };
         // SAFETY: the advice must be for memory of which nobody depends on being there after a fork:
         // every access asks for the process first.
         unsafe { madvise(made.address(), len, Advice::LinuxDontFork) }?;
@@ -109,13 +109,13 @@ impl Mapping {
         let (middle, end) = rest.as_chunks_mut::<WORD>();
         let after = offset + head + words * WORD;
         for (i, byte) in start.iter_mut().enumerate() {
-            *byte = self.byte(offset + i).load(Ordering::Relaxed);
+            *byte = self.load(offset + i);
         }
         for (i, word) in middle.iter_mut().enumerate() {
-            *word = self.word(offset + head + i * WORD).load(Ordering::Relaxed).to_ne_bytes();
+            *word = self.load::<u64>(offset + head + i * WORD).to_ne_bytes();
         }
         for (i, byte) in end.iter_mut().enumerate() {
-            *byte = self.byte(after + i).load(Ordering::Relaxed);
+            *byte = self.load(after + i);
         }
         Ok(())
     }
@@ -131,14 +131,13 @@ impl Mapping {
         let (middle, end) = rest.as_chunks::<WORD>();
         let after = offset + head + words * WORD;
         for (i, byte) in start.iter().enumerate() {
-            self.byte(offset + i).store(*byte, Ordering::Relaxed);
+            self.store(offset + i, *byte);
         }
         for (i, word) in middle.iter().enumerate() {
-            let word = u64::from_ne_bytes(*word);
-            self.word(offset + head + i * WORD).store(word, Ordering::Relaxed);
+            self.store(offset + head + i * WORD, u64::from_ne_bytes(*word));
         }
         for (i, byte) in end.iter().enumerate() {
-            self.byte(after + i).store(*byte, Ordering::Relaxed);
+            self.store(after + i, *byte);
         }
         Ok(())
     }
@@ -150,8 +149,7 @@ impl Mapping {
     /// As for [`Mapping::read`].
     pub fn load_u8(&self, offset: usize) -> Result<u8, AccessError> {
         self.check(offset, 1)?;
-        // Only relaxed loads are promised to work where the memory is read-only (std::sync::atomic).
-        let value = self.byte(offset).load(Ordering::Relaxed);
+        let value = self.load(offset);
         fence(Ordering::Acquire);
         Ok(value)
     }
@@ -163,7 +161,7 @@ impl Mapping {
     pub fn load_u32(&self, offset: usize) -> Result<u32, AccessError> {
         aligned(offset, 4)?;
         self.check(offset, 4)?;
-        let value = self.number(offset).load(Ordering::Relaxed);
+        let value = self.load(offset);
         fence(Ordering::Acquire);
         Ok(value)
     }
@@ -175,7 +173,8 @@ impl Mapping {
     /// As for [`Mapping::write`].
     pub fn store_u8(&self, offset: usize, value: u8) -> Result<(), AccessError> {
         self.check_writable(offset, 1)?;
-        self.byte(offset).store(value, Ordering::Release);
+        fence(Ordering::Release);
+        self.store(offset, value);
         Ok(())
     }
 
@@ -186,7 +185,8 @@ impl Mapping {
     pub fn store_u32(&self, offset: usize, value: u32) -> Result<(), AccessError> {
         aligned(offset, 4)?;
         self.check_writable(offset, 4)?;
-        self.number(offset).store(value, Ordering::Release);
+        fence(Ordering::Release);
+        self.store(offset, value);
         Ok(())
     }
 
@@ -217,7 +217,7 @@ impl Mapping {
     }
 
     fn check(&self, offset: usize, len: usize) -> Result<(), AccessError> {
-        if process::current() != self.owner {
+        if process::token() != self.owner {
             return Err(AccessError::UsedAfterFork);
         }
         match offset.checked_add(len) {
@@ -230,36 +230,44 @@ impl Mapping {
         if self.writable { self.check(offset, len) } else { Err(AccessError::ReadOnly) }
     }
 
+    /// Reads a number, in one access.
+    fn load<T: Number>(&self, offset: usize) -> T {
+        let at = self.place::<T>(offset);
+        // SAFETY: must be aligned and readable, and any bytes a number: `place` checked the one, the
+        // mapping is readable while `self` lives, numbers have no other bytes. That it changes meanwhile
+        // is what volatile is for: see at `Sync`.
+        unsafe { at.read_volatile() }
+    }
+
+    /// Writes a number, in one access. The callers have checked that writing is allowed.
+    fn store<T: Number>(&self, offset: usize, value: T) {
+        assert!(self.writable, "checked by the callers");
+        let at = self.place::<T>(offset);
+        // SAFETY: must be aligned and writable: `place` checked the one, and the mapping is writable by
+        // the assertion, while `self` lives.
+        unsafe { at.write_volatile(value) };
+    }
+
+    /// The byte at `offset`, to change bits of it.
     fn byte(&self, offset: usize) -> &AtomicU8 {
-        assert!(offset < self.len, "checked by the callers");
-        // SAFETY: the sum must stay within the mapping: it was compared with its length above.
-        let at = unsafe { self.start.add(offset) };
-        // SAFETY: the byte must stay mapped for as long as the reference lives, which borrows `self`,
-        // and be accessed by this process in atomic ways only: there are no others here.
-        unsafe { AtomicU8::from_ptr(at.as_ptr()) }
+        assert!(self.writable, "checked by the callers");
+        let at = self.place(offset);
+        // SAFETY: the byte must stay readable and writable for as long as the reference lives: that
+        // borrows `self`, which is writable by the assertion. Others access it by single machine
+        // instructions: see at `Sync`.
+        unsafe { AtomicU8::from_ptr(at) }
     }
 
-    fn number(&self, offset: usize) -> &AtomicU32 {
-        assert!(offset.is_multiple_of(4) && offset + 4 <= self.len, "checked by the callers");
+    fn place<T: Number>(&self, offset: usize) -> *mut T {
+        let inside = offset.checked_add(size_of::<T>()).is_some_and(|end| end <= self.len);
+        assert!(inside && offset.is_multiple_of(size_of::<T>()), "checked by the callers");
         // SAFETY: the sum must stay within the mapping: it was compared with its length above.
-        let at = unsafe { self.start.add(offset) };
-        // SAFETY: as for `byte`; and the address must be a multiple of 4: pages are, and the offset
-        // is by the assertion.
-        unsafe { AtomicU32::from_ptr(at.as_ptr().cast()) }
-    }
-
-    fn word(&self, offset: usize) -> &AtomicU64 {
-        assert!(offset.is_multiple_of(WORD) && offset + WORD <= self.len, "checked by the callers");
-        // SAFETY: the sum must stay within the mapping: it was compared with its length above.
-        let at = unsafe { self.start.add(offset) };
-        // SAFETY: as for `byte`; and the address must be a multiple of 8: pages are, and the offset
-        // is by the assertion.
-        unsafe { AtomicU64::from_ptr(at.as_ptr().cast()) }
+        unsafe { self.start.add(offset) }.as_ptr().cast()
     }
 
     /// To be called once.
     fn release(&self) -> Result<(), Errno> {
-        if process::current() != self.owner {
+        if process::token() != self.owner {
             return Ok(()); // nothing of it is here, and the addresses may be somebody else's by now
         }
         // SAFETY: nobody may use the memory afterwards: the callers own the mapping and end it, and
@@ -278,8 +286,20 @@ impl Drop for Mapping {
 // SAFETY: a mapping may go to another thread if nothing of it belongs to one: memory belongs to the
 // process.
 unsafe impl Send for Mapping {}
-// SAFETY: several threads may access it at once: all accesses are atomic.
+// SAFETY: several threads may access it at once if no access of one makes another's undefined. Each is
+// volatile, aligned, at most eight bytes wide and so one instruction on x86-64, the only processor this
+// crate compiles for: it is neither torn nor left out nor repeated, and what it reads is believed by
+// nobody. Rust's memory model has no word for memory that other domains write, nor for accesses of
+// several widths to the same bytes; nothing of it is ever borrowed, so no such assumption reaches a
+// compiler beyond these instructions.
 unsafe impl Sync for Mapping {}
+
+/// What is read or written in one access.
+trait Number: Copy {}
+
+impl Number for u8 {}
+impl Number for u32 {}
+impl Number for u64 {}
 
 /// How many bytes come before the first whole word, and how many whole words follow.
 fn split(offset: usize, len: usize) -> (usize, usize) {

@@ -8,7 +8,6 @@ mod gntalloc;
 mod gntdev;
 mod mapping;
 mod privcmd;
-mod process;
 mod request;
 
 pub use gntalloc::*;

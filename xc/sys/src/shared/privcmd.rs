@@ -126,7 +126,8 @@ impl Privcmd {
     pub fn restrict(&self, domid: u16) -> Result<(), Errno> {
         let mut argument = domid;
         let argument = (&raw mut argument).cast();
-        // SAFETY: the driver reads one domain id.
+        // SAFETY: one domain id must be readable: it was made above, and the driver is done with it at
+        // the return.
         unsafe { request::<IOCTL_PRIVCMD_RESTRICT>(&self.0, argument) }.map(drop)
     }
 }
