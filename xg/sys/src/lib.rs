@@ -33,6 +33,6 @@ pub use layout::{CpuidLeaf, MsrEntry, XEN_CPUID_NO_SUBLEAF, declared_layouts};
 pub use library::{Library, LoadError};
 pub use logger::{Messages, clear_errno, messages_of};
 pub use xenctrl_sys::{
-    E820Entry, Library as CtrlLibrary, OpenError, Release, UsedAfterFork, dumpcore_rtn_t,
-    xc_interface,
+    DomainInfo, E820Entry, Library as CtrlLibrary, OpenError, Release, UsedAfterFork,
+    dumpcore_rtn_t, xc_interface,
 };

@@ -4,8 +4,10 @@ use std::error::Error as _;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use xen_abi::{Call, Stub, layout};
+use xg::backend::{DumpCalls as _, LibXenGuest};
 use xg::{Error, Kind};
 
 use crate::opened::{DOM, on_releases, open};
@@ -69,7 +71,8 @@ on_releases! {
             0
         });
         opened.xg.dump_core(&opened.xc, DOM, Path::new("/var/dump/core")).unwrap();
-        assert_eq!(opened.calls(), ["xc_domain_getinfolist(5, 1, &)", "xc_domain_dumpcore(5, &)"]);
+        let asked = "xc_domain_getinfolist(5, 1, &)";
+        assert_eq!(opened.calls(), [asked, asked, "xc_domain_dumpcore(5, &)"]);
     }
 
     fn a_file_that_cannot_be_made_is_named(opened) {
@@ -129,4 +132,14 @@ fn an_absent_domain_is_not_dumped() {
     assert_eq!(error.kind(), Kind::NotFound);
     assert_eq!(error.to_string(), "dump the core of domain 5");
     assert!(error.source().is_some());
+}
+
+#[test]
+fn the_seam_itself_does_not_dump_a_domain_without_virtual_cpus() {
+    let opened = open(17);
+    exists(&opened.stub, u64::from(u32::MAX));
+    let backend = LibXenGuest::beside(Arc::clone(opened.xc.library().unwrap())).unwrap();
+    assert!(backend.domain_dumpcore(DOM, c"/core").is_err());
+    assert!(backend.domain_dumpcore_via_callback(DOM, &mut |_| true).is_err());
+    assert_eq!(opened.calls(), ["xc_domain_getinfolist(5, 1, &)"; 2]);
 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use rustix::io::Errno;
 use xen_types::DomId;
-use xenguest_sys::xc_interface;
+use xenguest_sys::{DomainInfo, xc_interface};
 
 use super::{LibXenGuest, handle};
 use crate::backend::outcome::check;
@@ -19,9 +19,10 @@ impl DumpCalls for LibXenGuest {
         let dump = self.function("xc_domain_dumpcore", function)?;
         let interface = self.interface()?;
         let handle = handle(&interface)?;
+        self.has_vcpus(handle, dom)?;
         check(|| {
             // SAFETY: the handle must be open and the path terminated: `interface` holds it open until
-            // the end of this function, and CStr is.
+            // the end of this function, and CStr is. The domain must have virtual CPUs: see `has_vcpus`.
             unsafe { dump(handle, dom.into(), path.as_ptr()) }
         })
     }
@@ -36,12 +37,14 @@ impl DumpCalls for LibXenGuest {
         let dump = self.function("xc_domain_dumpcore_via_callback", function)?;
         let interface = self.interface()?;
         let handle = handle(&interface)?;
+        self.has_vcpus(handle, dom)?;
         let mut receiver = Receiver { piece, panic: None };
         let argument = (&raw mut receiver).cast();
         let done = check(|| {
             // SAFETY: the argument must be what `take` expects, for as long as the call runs, which does
             // not keep it: it points to `receiver`, which nobody else uses meanwhile. libxc passes
-            // memory of its own and, in one piece of a page, the shared info (xg_core.c).
+            // memory of its own and, in one piece of a page, the shared info (xg_core.c). The domain must
+            // have virtual CPUs: see `has_vcpus`.
             unsafe { dump(handle, dom.into(), argument, take) }
         });
         if let Some(panic) = receiver.panic {
@@ -49,6 +52,31 @@ impl DumpCalls for LibXenGuest {
         }
         done
     }
+}
+
+impl LibXenGuest {
+    /// Refuses a domain without virtual CPUs: libxenguest would allocate room for the contexts of none
+    /// and write those of 2^32 there (`xc_domain_dumpcore_via_callback`, `tools/libs/guest/xg_core.c`).
+    /// A domain keeps its virtual CPUs; that another takes its number between this and the dump is what
+    /// whoever destroys domains must not let happen.
+    fn has_vcpus(&self, handle: *mut xc_interface, dom: DomId) -> Result<(), CallError> {
+        let list = self.library.ctrl().functions().domain.domain_getinfolist;
+        let list = self.function("xc_domain_getinfolist", list)?;
+        // The fields looked at stand in the same place in every release; the older structure is shorter.
+        let mut info = DomainInfo::default();
+        // SAFETY: one entry must be writable: `info` is the largest known.
+        let found = unsafe { list(handle, dom.into(), 1, (&raw mut info).cast()) };
+        let gone = found != 1 || info.domain != dom.raw();
+        match (gone, info.max_vcpu_id) {
+            (true, _) => Err(refused(Errno::SRCH)),
+            (false, u32::MAX) => Err(refused(Errno::INVAL)),
+            (false, _) => Ok(()),
+        }
+    }
+}
+
+fn refused(errno: Errno) -> CallError {
+    CallError::Failed { errno: Some(errno), said: Vec::new() }
 }
 
 /// Who gets the pieces.

@@ -20,7 +20,7 @@ impl PolicyCalls for LibXenGuest {
         let init = self.function("xc_cpu_policy_init", functions.cpu_policy_init)?;
         let destroy = self.function("xc_cpu_policy_destroy", functions.cpu_policy_destroy)?;
         let interface = self.interface()?;
-        // SAFETY: takes nothing.
+        // SAFETY: the symbol must take nothing and return a policy: as the table of the release has it.
         let (policy, reason) = listen(|| unsafe { init() });
         let policy = NonNull::new(policy).ok_or_else(|| failed(0, reason))?;
         let library = Arc::clone(&self.library);
@@ -56,7 +56,8 @@ impl PolicyCalls for LibXenGuest {
         let (mut leaf, mut subleaf, mut msr) = (NONE, NONE, NONE);
         let (at_leaf, at_subleaf, at_msr) = (&raw mut leaf, &raw mut subleaf, &raw mut msr);
         check(|| {
-            // SAFETY: the arrays must be of the announced lengths and the three numbers writable: the
+            // SAFETY: the handle must be open, the arrays of the announced lengths and the three numbers
+            // writable: `interface` holds it open until the end of this function; the lengths are the
             // slices', which are bounced inwards only (xg_cpuid_x86.c); and they are three.
             unsafe {
                 set(
@@ -81,7 +82,7 @@ impl PolicyCalls for LibXenGuest {
     fn get_cpu_featureset_size(&self) -> Result<u32, CallError> {
         let function = self.library.functions().get_cpu_featureset_size;
         let size = self.function("xc_get_cpu_featureset_size", function)?;
-        // SAFETY: takes nothing.
+        // SAFETY: the symbol must take nothing: as the table of the release has it.
         Ok(unsafe { size() })
     }
 
@@ -93,7 +94,8 @@ impl PolicyCalls for LibXenGuest {
         let (mut words, mut count) = (vec![0_u32; room as usize], room);
         let data = words.as_mut_ptr().cast();
         check(|| {
-            // SAFETY: the number must be writable, and as many words as it says: they were made so.
+            // SAFETY: the handle must be open, the number writable, and as many words as it says:
+            // `interface` holds it open until the end of this function; they were made so.
             unsafe { get(handle, index, &raw mut count, data) }
         })?;
         words.truncate(count as usize);
@@ -104,7 +106,7 @@ impl PolicyCalls for LibXenGuest {
         let function = self.library.functions().get_static_cpu_featuremask;
         let get = self.function("xc_get_static_cpu_featuremask", function)?;
         let count = self.get_cpu_featureset_size()?;
-        // SAFETY: takes a number.
+        // SAFETY: the symbol must take a number: as the table of the release has it.
         let words = unsafe { get(mask) }.cast::<u32>();
         if words.is_null() {
             return Ok(None);
@@ -165,7 +167,8 @@ impl Policy for LibPolicy {
         let get = self.function("xc_cpu_policy_get_domain", function)?;
         let (handle, policy) = (handle(&self.interface)?, self.policy.as_ptr());
         check(|| {
-            // SAFETY: as for `get_system`.
+            // SAFETY: the handle must be open and the policy live and not used meanwhile: as for
+            // `get_system`, `self` has both and is borrowed uniquely.
             unsafe { get(handle, dom.into(), policy) }
         })
     }
@@ -175,7 +178,8 @@ impl Policy for LibPolicy {
         let set = self.function("xc_cpu_policy_set_domain", function)?;
         let (handle, policy) = (handle(&self.interface)?, self.policy.as_ptr());
         check(|| {
-            // SAFETY: as for `get_system`.
+            // SAFETY: the handle must be open and the policy live and not used meanwhile: as for
+            // `get_system`, `self` has both and is borrowed uniquely.
             unsafe { set(handle, dom.into(), policy) }
         })
     }
