@@ -111,7 +111,8 @@ impl Xc {
     /// unmaps the whole range, also what was mapped there before.
     ///
     /// # Errors
-    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone,
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone, until 4.17
+    /// [`Kind::Invalid`](crate::Kind::Invalid) if a later one exists;
     /// [`Kind::Denied`](crate::Kind::Denied) for frames that `dom` or the caller's domain may not
     /// use, [`Kind::Invalid`](crate::Kind::Invalid) for a range that wraps or that the processor
     /// cannot address, [`Kind::NoMemory`](crate::Kind::NoMemory) if the paging pool is too small.

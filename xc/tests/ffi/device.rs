@@ -107,25 +107,6 @@ on_every_release! {
         assert_eq!(error.kind(), Kind::Busy);
     }
 
-    fn a_device_group_is_of_the_devices_segment(stub, xc) {
-        stub.on("xc_get_device_group", |call| {
-            call.write(4, &2_u32.to_le_bytes());
-            call.write(5, &[0x00, 0xff, 0x12, 0x00, 0x00, 0x09, 0x00, 0x00]);
-            0
-        });
-        let group = xc.device_group(DOM, ELSEWHERE).unwrap();
-        assert_eq!(format!("{group:?}"), "[8001:12:1f.7, 8001:00:01.1]");
-        assert_eq!(stub.calls(), ["xc_get_device_group(5, 2147614719, 4096, &, &)"]);
-    }
-
-    fn a_group_larger_than_its_room_is_cut(stub, xc) {
-        stub.on("xc_get_device_group", |call| {
-            call.write(4, &u32::MAX.to_le_bytes());
-            0
-        });
-        assert_eq!(xc.device_group(DOM, NIC).unwrap().len(), 4096);
-    }
-
     fn an_interrupt_line_is_bound_as_what_the_guest_has(stub, xc) {
         let pci = GuestIrq::Pci { bus: 1, device: 2, intx: 3 };
         let message = GuestIrq::MsiTranslated { bus: 4, device: 5, intx: 0 };
@@ -227,4 +208,50 @@ fn a_kernel_that_cannot_be_asked_for_a_gsi_lacks_something() {
     let error = xc.pci_gsi(NIC).unwrap_err();
     assert_eq!(error.to_string(), "read the GSI of 0000:03:02.1");
     assert_eq!(error.kind(), Kind::Unavailable);
+}
+
+/// A group of two, as the library of 4.`minor` tells it.
+fn group(minor: u16) -> (xen_abi::Stub, xc::Result<Vec<Sbdf>>) {
+    let (stub, xc) = open(minor);
+    stub.on("xc_get_device_group", |call| {
+        call.write(4, &2_u32.to_le_bytes());
+        call.write(5, &[0x00, 0xff, 0x12, 0x00, 0x00, 0x09, 0x00, 0x00]);
+        0
+    });
+    let group = xc.device_group(DOM, ELSEWHERE);
+    drop(xc);
+    (stub, group)
+}
+
+#[test]
+fn a_device_group_is_of_the_devices_segment() {
+    let (stub, oldest) = group(17);
+    assert_eq!(format!("{:?}", oldest.unwrap()), "[8001:12:1f.7, 8001:00:01.1]");
+    let asked = "xc_get_device_group(5, 2147614719, 4096, &, &)";
+    assert_eq!(stub.calls(), [asked, "xc_interface_close()"]);
+    assert_eq!(group(22).1.unwrap().len(), 2);
+}
+
+#[test]
+fn a_device_group_that_libxc_does_not_hand_out_is_unavailable() {
+    assert_eq!(group(16).1.unwrap_err().kind(), Kind::Unavailable);
+    assert_eq!(group(15).1.unwrap_err().kind(), Kind::Unavailable);
+}
+
+#[test]
+fn a_group_larger_than_its_room_is_cut() {
+    let (stub, xc) = open(22);
+    stub.on("xc_get_device_group", |call| {
+        call.write(4, &u32::MAX.to_le_bytes());
+        0
+    });
+    assert_eq!(xc.device_group(DOM, NIC).unwrap().len(), 4096);
+}
+
+#[test]
+fn an_errno_that_is_returned_and_not_set_is_believed() {
+    let (stub, xc) = open(17);
+    stub.on("xc_domain_memory_mapping", |_| -22);
+    let error = xc.map_io_memory(DOM, Gfn(1), Mfn(2), PageCount(3)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
 }

@@ -141,6 +141,10 @@ impl DeviceCalls for LibXenCtrl {
         // SAFETY: `most` numbers must be writable, and one more: the list was made of as many, and
         // `found` is one. libxc writes no more than it was told there is room for (xc_domain.c).
         check(unsafe { function(handle, dom.into(), device.raw(), most, &raw mut found, array) })?;
+        // Until 4.16 libxc passed the list in and not out: the number is right, the list is as it was.
+        if found != 0 && self.release() < Release::new(4, 17) {
+            return Err(self.unsupported("list of devices in xc_get_device_group"));
+        }
         list.truncate(found as usize);
         Ok(list)
     }

@@ -1,16 +1,17 @@
 //! The security module FLASK.
 //!
 //! Strings go in terminated, and libxc takes as much as `strlen` says or as it is told, which here is
-//! the same; before 4.23 without the final zero, later with it. It writes into none of them: their
+//! the same, without the final zero. It writes into none of them: their
 //! buffers are bounced inwards only (`xc_flask.c`, 4.15 to 4.22).
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
 use rustix::io::Errno;
 use xen_types::DomId;
+use xenctrl_sys::Profile;
 
 use super::{LibXenCtrl, call, check};
-use crate::backend::{AccessDecision, CallError, FlaskCalls};
+use crate::backend::{AccessDecision, CallError, FlaskCalls, Hypervisor as _};
 
 impl FlaskCalls for LibXenCtrl {
     fn flask_load(&self, policy: &[u8]) -> Result<(), CallError> {
@@ -38,8 +39,12 @@ impl FlaskCalls for LibXenCtrl {
         let function = self.functions().flask.flask_context_to_sid;
         let (function, handle) = self.callable("xc_flask_context_to_sid", function)?;
         let size = u32::try_from(context.count_bytes()).map_err(|_| Errno::TOOBIG)?;
+        // 4.23 takes no size: it would write the number where our size points to.
+        if self.release() > Profile::NEWEST {
+            return Err(self.unsupported("xc_flask_context_to_sid as it is known here"));
+        }
         let mut sid = 0;
-        // SAFETY: `size` bytes must be readable and the number writable: the string has as many and a
+        // SAFETY: the prototype must be the one with a size: that of the releases known here. `size` bytes must be readable and the number writable: the string has as many and a
         // zero behind them; the number is one.
         check(unsafe { function(handle, text(context), size, &raw mut sid) })?;
         Ok(sid)

@@ -43,7 +43,8 @@ pub struct LibXenCtrl {
 }
 
 /// Makes a call that takes nothing but the handle, numbers, and pointers to single values, which are
-/// given as references: `call!(self, domain.domain_pause(7))`.
+/// given as references: `call!(self, domain.domain_pause(7))`. The arguments stand inside an unsafe
+/// block when it is expanded, so they must be safe to evaluate.
 macro_rules! call {
     ($self:ident, $table:ident.$field:ident ( $($argument:expr),* )) => {{
         let name = concat!("xc_", stringify!($field));
@@ -139,9 +140,13 @@ fn tell(call: &'static str) {
     tracing::trace!(target: "xc::call", call);
 }
 
-/// A negative return value means failure with the reason in errno (xenctrl.h); others are results.
+/// A negative return value means failure with the reason in errno (xenctrl.h), but for some calls that
+/// return the reason itself, negated; others are results.
 fn check(returned: c_int) -> Result<u32, CallError> {
-    u32::try_from(returned).map_err(|_| last_errno().into())
+    u32::try_from(returned).map_err(|_| match returned {
+        -4095..-1 => Errno::from_raw_os_error(-returned).into(),
+        _ => last_errno().into(),
+    })
 }
 
 /// Why the call just made failed.
