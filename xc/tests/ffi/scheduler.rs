@@ -183,6 +183,11 @@ on_every_release! {
                 _ => call.fail_null(ENOENT),
             }
         });
+        stub.on("xc_cpupool_infofree", move |call| {
+            call.free(layout.value(&call.read(1, layout.size), "cpumap"));
+            call.free(call.number(1));
+            0
+        });
         let pools: Vec<_> = xc.cpupools().map(|pool| pool.unwrap()).collect();
         let seen: Vec<_> = pools
             .iter()

@@ -6,6 +6,7 @@ use std::fmt;
 
 unsafe extern "C" {
     fn malloc(size: usize) -> *mut c_void;
+    fn free(memory: *mut c_void);
 }
 
 /// A call with its arguments, for an answer to look at.
@@ -64,6 +65,13 @@ impl<'a> Call<'a> {
         // SAFETY: must be writable for as many bytes: they were just allocated.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), memory, bytes.len()) };
         (memory as u64).cast_signed()
+    }
+
+    /// Frees what [`Call::allocate`] gave, as the library does when its caller is done with it.
+    pub fn free(&self, memory: u64) {
+        // SAFETY: must be what `malloc` gave and nobody freed: whoever called owes it to the library
+        // played here, and whether they keep to it is what tests under valgrind are for.
+        unsafe { free(memory as *mut c_void) };
     }
 
     /// The answer of a call that fails with `errno`.
