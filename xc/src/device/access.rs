@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use xen_types::{DomId, Gfn, Mfn, PageCount};
 
-use super::{Access, Gsi, Pirq, ports};
+use super::{Gsi, Permission, Pirq, ports};
 use crate::{Error, Result, Xc};
 
 impl Xc {
@@ -21,12 +21,14 @@ impl Xc {
         &self,
         dom: DomId,
         range: RangeInclusive<u16>,
-        access: Access,
+        permission: Permission,
     ) -> Result<()> {
         let (first, count) = ports(&range);
-        self.backend.domain_ioport_permission(dom, first, count, access.is_allowed()).map_err(|e| {
-            Error::on(format!("{} I/O ports {}", access.verb(), port_range(&range)), dom, e)
-        })
+        self.backend.domain_ioport_permission(dom, first, count, permission.is_allowed()).map_err(
+            |e| {
+                Error::on(format!("{} I/O ports {}", permission.verb(), port_range(&range)), dom, e)
+            },
+        )
     }
 
     /// Lets HVM `dom` see I/O ports of the host, first and last included, from port `guest_first` on.
@@ -93,14 +95,14 @@ impl Xc {
         dom: DomId,
         first: Mfn,
         count: PageCount,
-        access: Access,
+        permission: Permission,
     ) -> Result<()> {
-        self.backend.domain_iomem_permission(dom, first, count.get(), access.is_allowed()).map_err(
-            |e| {
-                let verb = access.verb();
+        self.backend
+            .domain_iomem_permission(dom, first, count.get(), permission.is_allowed())
+            .map_err(|e| {
+                let verb = permission.verb();
                 Error::on(format!("{verb} {count} of I/O memory from {first:?} on"), dom, e)
-            },
-        )
+            })
     }
 
     /// Lets HVM or PVH `dom` see `count` frames of the host's I/O memory, from `first` on, at
@@ -157,10 +159,10 @@ impl Xc {
     /// [`Kind::Denied`](crate::Kind::Denied) for one that is mapped to no interrupt there or that it
     /// may not use, [`Kind::Unavailable`](crate::Kind::Unavailable) for a PIRQ above 255 in 4.15.
     #[doc(alias = "xc_domain_irq_permission")]
-    pub fn set_irq_access(&self, dom: DomId, pirq: Pirq, access: Access) -> Result<()> {
+    pub fn set_irq_access(&self, dom: DomId, pirq: Pirq, permission: Permission) -> Result<()> {
         self.backend
-            .domain_irq_permission(dom, pirq.0, access.is_allowed())
-            .map_err(|e| Error::on(format!("{} {pirq:?}", access.verb()), dom, e))
+            .domain_irq_permission(dom, pirq.0, permission.is_allowed())
+            .map_err(|e| Error::on(format!("{} {pirq:?}", permission.verb()), dom, e))
     }
 
     /// Allows or forbids `dom` to use the interrupt at `gsi`; Xen 4.20 and later.
@@ -173,12 +175,12 @@ impl Xc {
     /// [`Kind::Denied`](crate::Kind::Denied) for one that the caller's domain may not use,
     /// [`Kind::Unavailable`](crate::Kind::Unavailable) before 4.20.
     #[doc(alias = "xc_domain_gsi_permission")]
-    pub fn set_gsi_access(&self, dom: DomId, gsi: Gsi, access: Access) -> Result<()> {
+    pub fn set_gsi_access(&self, dom: DomId, gsi: Gsi, permission: Permission) -> Result<()> {
         // XEN_DOMCTL_GSI_GRANT and XEN_DOMCTL_GSI_REVOKE, xen/include/public/domctl.h
-        let flags = u32::from(access.is_allowed());
+        let flags = u32::from(permission.is_allowed());
         self.backend
             .domain_gsi_permission(dom, gsi.0, flags)
-            .map_err(|e| Error::on(format!("{} {gsi:?}", access.verb()), dom, e))
+            .map_err(|e| Error::on(format!("{} {gsi:?}", permission.verb()), dom, e))
     }
 }
 

@@ -3,7 +3,7 @@
 use xen_types::{DomId, Sbdf};
 use xenctrl_sys::XEN_DOMCTL_DEV_RDM_RELAXED;
 
-use super::{Access, Gsi};
+use super::{Gsi, Permission};
 use crate::{Error, Result, Xc};
 
 /// What becomes of memory that the firmware reserves for a device (reserved device memory, RMRR),
@@ -104,12 +104,12 @@ impl Xc {
     /// # Errors
     /// [`Kind::Unavailable`](crate::Kind::Unavailable), always.
     #[doc(alias = "xc_physdev_pci_access_modify")]
-    pub fn set_pci_access(&self, dom: DomId, device: Sbdf, access: Access) -> Result<()> {
+    pub fn set_pci_access(&self, dom: DomId, device: Sbdf, permission: Permission) -> Result<()> {
         let place = [device.bus(), device.device(), device.function()].map(i32::from);
         let [bus, slot, function] = place;
         self.backend
-            .physdev_pci_access_modify(dom, bus, slot, function, access.is_allowed())
-            .map_err(|e| Error::on(format!("{} {device}", access.verb()), dom, e))
+            .physdev_pci_access_modify(dom, bus, slot, function, permission.is_allowed())
+            .map_err(|e| Error::on(format!("{} {device}", permission.verb()), dom, e))
     }
 }
 

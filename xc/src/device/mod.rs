@@ -16,14 +16,14 @@ use crate::backend::CallError;
 
 /// Whether a domain may use something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Access {
+pub enum Permission {
     /// It may.
     Allow,
     /// It may not, from now on; what it already uses is not taken away.
     Forbid,
 }
 
-impl Access {
+impl Permission {
     fn is_allowed(self) -> bool {
         self == Self::Allow
     }

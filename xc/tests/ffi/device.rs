@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use xc::{Access, Gsi, GuestIrq, GuestMsi, Kind, MsiDelivery, MsiSource, Pirq, RdmPolicy};
+use xc::{Gsi, GuestIrq, GuestMsi, Kind, MsiDelivery, MsiSource, Permission, Pirq, RdmPolicy};
 use xen_types::{Gfn, Mfn, PageCount, Sbdf};
 
 use crate::opened::{DOM, on_every_release, open};
@@ -36,10 +36,10 @@ fn give_a_pirq(stub: &xen_abi::Stub, name: &'static str) {
 
 on_every_release! {
     fn ports_are_given_by_first_and_number(stub, xc) {
-        xc.set_io_port_access(DOM, 0x3f8..=0x3ff, Access::Allow).unwrap();
+        xc.set_io_port_access(DOM, 0x3f8..=0x3ff, Permission::Allow).unwrap();
         xc.map_io_ports(DOM, 0x2f8, 0x3f8..=0x3ff).unwrap();
         xc.unmap_io_ports(DOM, 0x2f8, 0x3f8..=0x3ff).unwrap();
-        xc.set_io_port_access(DOM, 0..=0xffff, Access::Forbid).unwrap();
+        xc.set_io_port_access(DOM, 0..=0xffff, Permission::Forbid).unwrap();
         assert_eq!(stub.calls(), [
             "xc_domain_ioport_permission(5, 1016, 8, 1)",
             "xc_domain_ioport_mapping(5, 760, 1016, 8, 1)",
@@ -50,10 +50,10 @@ on_every_release! {
 
     fn io_memory_beyond_32_bits_arrives_whole(stub, xc) {
         let (gfn, mfn, count) = (Gfn(0xf_0000_0001), Mfn(0x8_0000_0002), PageCount(0x1_0000_0003));
-        xc.set_io_memory_access(DOM, mfn, count, Access::Allow).unwrap();
+        xc.set_io_memory_access(DOM, mfn, count, Permission::Allow).unwrap();
         xc.map_io_memory(DOM, gfn, mfn, count).unwrap();
         xc.unmap_io_memory(DOM, gfn, mfn, count).unwrap();
-        xc.set_io_memory_access(DOM, mfn, count, Access::Forbid).unwrap();
+        xc.set_io_memory_access(DOM, mfn, count, Permission::Forbid).unwrap();
         assert_eq!(stub.calls(), [
             "xc_domain_iomem_permission(5, 34359738370, 4294967299, 1)",
             "xc_domain_memory_mapping(5, 64424509441, 34359738370, 4294967299, 1)",
@@ -63,8 +63,8 @@ on_every_release! {
     }
 
     fn an_interrupt_is_allowed_and_forbidden(stub, xc) {
-        xc.set_irq_access(DOM, Pirq(255), Access::Allow).unwrap();
-        xc.set_irq_access(DOM, Pirq(16), Access::Forbid).unwrap();
+        xc.set_irq_access(DOM, Pirq(255), Permission::Allow).unwrap();
+        xc.set_irq_access(DOM, Pirq(16), Permission::Forbid).unwrap();
         assert_eq!(stub.calls(), ["xc_domain_irq_permission(5, 255, 1)", "xc_domain_irq_permission(5, 16, 0)"]);
     }
 
@@ -146,7 +146,7 @@ on_every_release! {
 
     fn configuration_space_is_not_given_any_more(stub, xc) {
         stub.on("xc_physdev_pci_access_modify", |call| call.fail(ENOSYS));
-        let error = xc.set_pci_access(DOM, NIC, Access::Allow).unwrap_err();
+        let error = xc.set_pci_access(DOM, NIC, Permission::Allow).unwrap_err();
         assert_eq!(error.kind(), Kind::Unavailable);
         assert_eq!(stub.calls(), ["xc_physdev_pci_access_modify(5, 3, 2, 1, 1)"]);
     }
@@ -155,10 +155,10 @@ on_every_release! {
 #[test]
 fn a_pirq_above_255_reaches_4_16_and_is_refused_by_4_15() {
     let (stub, xc) = open(16);
-    xc.set_irq_access(DOM, Pirq(300), Access::Allow).unwrap();
+    xc.set_irq_access(DOM, Pirq(300), Permission::Allow).unwrap();
     assert_eq!(stub.calls(), ["xc_domain_irq_permission(5, 300, 1)"]);
     let (stub, xc) = open(15);
-    let error = xc.set_irq_access(DOM, Pirq(300), Access::Allow).unwrap_err();
+    let error = xc.set_irq_access(DOM, Pirq(300), Permission::Allow).unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
     let cause = "Xen 4.15 has no PIRQ above 255 in xc_domain_irq_permission";
     assert_eq!(error.source().unwrap().to_string(), cause);
@@ -183,8 +183,8 @@ fn interrupts_are_known_by_their_gsi_from_4_20() {
     stub.on("xc_pcidev_get_gsi", |_| 28);
     assert_eq!(xc.pci_gsi(NIC).unwrap(), Gsi(28));
     assert_eq!(xc.map_gsi(DOM, Gsi(28), None).unwrap(), Pirq(77));
-    xc.set_gsi_access(DOM, Gsi(28), Access::Allow).unwrap();
-    xc.set_gsi_access(DOM, Gsi(28), Access::Forbid).unwrap();
+    xc.set_gsi_access(DOM, Gsi(28), Permission::Allow).unwrap();
+    xc.set_gsi_access(DOM, Gsi(28), Permission::Forbid).unwrap();
     assert_eq!(
         stub.calls(),
         [
@@ -197,7 +197,7 @@ fn interrupts_are_known_by_their_gsi_from_4_20() {
     let (_stub, xc) = open(19);
     assert_eq!(xc.pci_gsi(NIC).unwrap_err().kind(), Kind::Unavailable);
     assert_eq!(xc.map_gsi(DOM, Gsi(28), None).unwrap_err().kind(), Kind::Unavailable);
-    let error = xc.set_gsi_access(DOM, Gsi(28), Access::Allow).unwrap_err();
+    let error = xc.set_gsi_access(DOM, Gsi(28), Permission::Allow).unwrap_err();
     assert_eq!(error.source().unwrap().to_string(), "Xen 4.19 has no xc_domain_gsi_permission");
 }
 

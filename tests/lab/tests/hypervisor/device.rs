@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use xc::{Access, Gsi, GuestIrq, GuestKind, GuestMsi, Kind, MsiDelivery, MsiSource, Pirq};
+use xc::{Gsi, GuestIrq, GuestKind, GuestMsi, Kind, MsiDelivery, MsiSource, Permission, Pirq};
 use xc::{RdmPolicy, Release};
 use xen_types::{DomId, Gfn, Mfn, MiB, PageCount, Sbdf};
 
@@ -31,13 +31,13 @@ fn printed(dom: DomId, list: &str) -> Result<String, Box<dyn std::error::Error>>
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn ports_are_a_domains_from_allowing_to_forbidding() -> Outcome {
     let dom = Domain::empty(GuestKind::Pv)?;
-    dom.xc.set_io_port_access(dom.id, 0x2f8..=0x2ff, Access::Allow)?;
-    dom.xc.set_io_port_access(dom.id, 0x60..=0x60, Access::Allow)?;
+    dom.xc.set_io_port_access(dom.id, 0x2f8..=0x2ff, Permission::Allow)?;
+    dom.xc.set_io_port_access(dom.id, 0x60..=0x60, Permission::Allow)?;
     assert_eq!(printed(dom.id, "I/O Ports")?, "{ 60, 2f8-2ff }");
-    dom.xc.set_io_port_access(dom.id, 0x2f8..=0x2fb, Access::Forbid)?;
+    dom.xc.set_io_port_access(dom.id, 0x2f8..=0x2fb, Permission::Forbid)?;
     assert_eq!(printed(dom.id, "I/O Ports")?, "{ 60, 2fc-2ff }");
     #[allow(clippy::reversed_empty_ranges, reason = "the subject")]
-    let nothing = dom.xc.set_io_port_access(dom.id, 9..=8, Access::Allow).unwrap_err();
+    let nothing = dom.xc.set_io_port_access(dom.id, 9..=8, Permission::Allow).unwrap_err();
     assert_eq!(nothing.kind(), Kind::Invalid);
     Ok(())
 }
@@ -46,7 +46,7 @@ fn ports_are_a_domains_from_allowing_to_forbidding() -> Outcome {
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn unmapping_ports_takes_the_right_up_to_4_22() -> Outcome {
     let hvm = Domain::empty(GuestKind::Hvm)?;
-    hvm.xc.set_io_port_access(hvm.id, 0x2f8..=0x2ff, Access::Allow)?;
+    hvm.xc.set_io_port_access(hvm.id, 0x2f8..=0x2ff, Permission::Allow)?;
     hvm.xc.map_io_ports(hvm.id, 0x3f8, 0x2f8..=0x2ff)?;
     assert_eq!(printed(hvm.id, "I/O Ports")?, "{ 2f8-2ff }");
     hvm.xc.unmap_io_ports(hvm.id, 0x3f8, 0x2f8..=0x2ff)?;
@@ -68,13 +68,13 @@ fn io_memory_is_mapped_only_with_the_right_and_unmapped_once() -> Outcome {
     let (gfn, vga, count) = (Gfn(0xf0000), Mfn(0xa0), PageCount(32));
     let too_early = hvm.xc.map_io_memory(hvm.id, gfn, vga, count).unwrap_err();
     assert_eq!(too_early.kind(), Kind::Denied);
-    hvm.xc.set_io_memory_access(hvm.id, vga, count, Access::Allow)?;
+    hvm.xc.set_io_memory_access(hvm.id, vga, count, Permission::Allow)?;
     assert_eq!(printed(hvm.id, "I/O Memory")?, "{ a0-bf }");
     hvm.xc.map_io_memory(hvm.id, gfn, vga, count)?;
     hvm.xc.unmap_io_memory(hvm.id, gfn, vga, count)?;
     let again = hvm.xc.unmap_io_memory(hvm.id, gfn, vga, count).unwrap_err();
     assert_eq!(again.kind(), Kind::Invalid);
-    hvm.xc.set_io_memory_access(hvm.id, vga, count, Access::Forbid)?;
+    hvm.xc.set_io_memory_access(hvm.id, vga, count, Permission::Forbid)?;
     assert_eq!(printed(hvm.id, "I/O Memory")?, "{ }");
     Ok(())
 }
@@ -92,7 +92,7 @@ fn mapping_io_memory_into_a_pv_domain_does_nothing() -> Outcome {
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn an_interrupt_is_a_domains_from_allowing_to_forbidding() -> Outcome {
     let dom = Domain::empty(GuestKind::Pv)?;
-    dom.xc.set_irq_access(dom.id, Pirq(ACPI), Access::Allow)?;
+    dom.xc.set_irq_access(dom.id, Pirq(ACPI), Permission::Allow)?;
     assert_eq!(printed(dom.id, "Interrupts")?, "{ 9 }");
     let pirq = dom.xc.map_pirq(dom.id, ACPI, None)?;
     assert_eq!(pirq, Pirq(ACPI));
@@ -100,9 +100,9 @@ fn an_interrupt_is_a_domains_from_allowing_to_forbidding() -> Outcome {
     assert_eq!(other.kind(), Kind::Exists);
     dom.xc.unmap_pirq(dom.id, pirq)?;
     assert_eq!(dom.xc.unmap_pirq(dom.id, pirq).unwrap_err().kind(), Kind::Invalid);
-    dom.xc.set_irq_access(dom.id, Pirq(ACPI), Access::Forbid)?;
+    dom.xc.set_irq_access(dom.id, Pirq(ACPI), Permission::Forbid)?;
     assert_eq!(printed(dom.id, "Interrupts")?, "{ }");
-    let none = dom.xc.set_irq_access(dom.id, Pirq(1 << 20), Access::Allow).unwrap_err();
+    let none = dom.xc.set_irq_access(dom.id, Pirq(1 << 20), Permission::Allow).unwrap_err();
     assert_eq!(none.kind(), Kind::Invalid);
     Ok(())
 }
@@ -111,7 +111,7 @@ fn an_interrupt_is_a_domains_from_allowing_to_forbidding() -> Outcome {
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn interrupts_are_known_by_gsi_from_4_20() -> Outcome {
     let dom = Domain::empty(GuestKind::Pv)?;
-    let allowed = dom.xc.set_gsi_access(dom.id, Gsi(ACPI), Access::Allow);
+    let allowed = dom.xc.set_gsi_access(dom.id, Gsi(ACPI), Permission::Allow);
     let mapped = dom.xc.map_gsi(dom.id, Gsi(ACPI), None);
     let kinds = (allowed.err().map(|e| e.kind()), mapped.as_ref().err().map(xc::Error::kind));
     // Linux 6.1 cannot be asked for a device's GSI.
@@ -123,7 +123,7 @@ fn interrupts_are_known_by_gsi_from_4_20() -> Outcome {
     assert_eq!(kinds, (None, None));
     assert_eq!(printed(dom.id, "Interrupts")?, "{ 9 }");
     dom.xc.unmap_pirq(dom.id, mapped?)?;
-    dom.xc.set_gsi_access(dom.id, Gsi(ACPI), Access::Forbid)?;
+    dom.xc.set_gsi_access(dom.id, Gsi(ACPI), Permission::Forbid)?;
     assert_eq!(printed(dom.id, "Interrupts")?, "{ }");
     Ok(())
 }
@@ -151,7 +151,7 @@ fn an_interrupt_is_bound_only_to_hvm_and_through_an_iommu() -> Outcome {
     let message = GuestMsi { vector: 0x51, delivery: MsiDelivery::default(), table: 0 };
     assert_eq!(pv.xc.bind_irq(pv.id, Pirq(ACPI), pci).unwrap_err().kind(), Kind::Invalid);
     assert_eq!(pv.xc.bind_msi(pv.id, Pirq(ACPI), message).unwrap_err().kind(), Kind::Invalid);
-    hvm.xc.set_irq_access(hvm.id, Pirq(ACPI), Access::Allow)?;
+    hvm.xc.set_irq_access(hvm.id, Pirq(ACPI), Permission::Allow)?;
     let pirq = hvm.xc.map_pirq(hvm.id, ACPI, None)?;
     let translated = GuestIrq::MsiTranslated { bus: 0, device: 4, intx: 0 };
     let refused = [
@@ -183,13 +183,13 @@ fn messages_of_an_absent_function_are_not_mapped() -> Outcome {
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn configuration_space_is_not_given_and_absent_domains_are_not_found() -> Outcome {
     let xc = open()?;
-    let error = xc.set_pci_access(DomId::DOM0, HOST_BRIDGE, Access::Allow).unwrap_err();
+    let error = xc.set_pci_access(DomId::DOM0, HOST_BRIDGE, Permission::Allow).unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
     let absent = DomId::new(0x7fef).ok_or("reserved")?;
     let refused = [
-        xc.set_io_port_access(absent, 0x60..=0x60, Access::Allow).unwrap_err(),
-        xc.set_io_memory_access(absent, Mfn(0xa0), PageCount(1), Access::Allow).unwrap_err(),
-        xc.set_irq_access(absent, Pirq(ACPI), Access::Allow).unwrap_err(),
+        xc.set_io_port_access(absent, 0x60..=0x60, Permission::Allow).unwrap_err(),
+        xc.set_io_memory_access(absent, Mfn(0xa0), PageCount(1), Permission::Allow).unwrap_err(),
+        xc.set_irq_access(absent, Pirq(ACPI), Permission::Allow).unwrap_err(),
         xc.unmap_pirq(absent, Pirq(ACPI)).unwrap_err(),
     ];
     assert_eq!(refused.map(|e| e.kind()), [Kind::NotFound; 4]);
