@@ -6,7 +6,7 @@
 use std::error::Error as _;
 use std::process::ExitCode;
 
-use xc::{Kind, Numa, Xc};
+use xc::{Kind, NodeId, Numa, Xc};
 
 fn main() -> xc::Result<ExitCode> {
     let xc = match Xc::open() {
@@ -45,26 +45,24 @@ fn host(xc: &Xc) -> xc::Result<()> {
     println!("memory: {total}, {free} of it free");
     println!("processors: {} at {} kHz", host.nr_cpus, host.cpu_khz);
     let numa = xc.numa()?;
-    for (number, node) in numa.nodes.iter().enumerate() {
-        if let Some(node) = node {
-            let (size, free) = (node.size.to_pages_down().to_mib_down(), node.free.to_pages_down());
-            let distances = distances(&numa, number);
-            println!("node {number}: {size}, {} free, distances {distances}", free.to_mib_down());
-        }
+    for (NodeId(number), node) in numa.nodes() {
+        let (size, free) = (node.size.to_pages_down().to_mib_down(), node.free.to_pages_down());
+        let distances = distances(&numa, NodeId(number));
+        println!("node {number}: {size}, {} free, distances {distances}", free.to_mib_down());
     }
     Ok(())
 }
 
-fn distances(numa: &Numa, from: usize) -> String {
+fn distances(numa: &Numa, from: NodeId) -> String {
     let to = |to| numa.distance(from, to).map_or("?".to_owned(), |distance| distance.to_string());
-    (0..numa.nodes.len()).map(to).collect::<Vec<_>>().join(",")
+    numa.nodes().map(|(node, _)| to(node)).collect::<Vec<_>>().join(",")
 }
 
 fn processors(xc: &Xc) -> xc::Result<()> {
     let idle = xc.cpu_idle_times()?;
     for (cpu, place) in xc.cpu_topology()?.into_iter().enumerate() {
         let Some(place) = place else { continue };
-        let node = place.node.map_or("?".to_owned(), |node| node.to_string());
+        let node = place.node.map_or("?".to_owned(), |node| node.0.to_string());
         let idle = idle.get(cpu).map_or(0.0, std::time::Duration::as_secs_f64);
         let (core, socket) = (place.core, place.socket);
         println!(

@@ -32,11 +32,17 @@ impl CpuSet {
         Self { bytes: Vec::new() }
     }
 
-    /// The processors whose bits are set in a bitmap of the host.
+    /// The processors whose bits are set in a bitmap of the host; `None` if one is above 65535.
     #[doc(alias = "xc_cpumap_t")]
-    pub fn from_bitmap(bitmap: &[u8]) -> Self {
+    pub fn from_bitmap(bitmap: &[u8]) -> Option<Self> {
         let used = bitmap.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-        Self { bytes: bitmap[..used].to_vec() }
+        (used <= MOST_BYTES).then(|| Self { bytes: bitmap[..used].to_vec() })
+    }
+
+    /// The set that `call` answered.
+    pub(crate) fn answered(bitmap: &[u8], call: &'static str) -> Result<Self, CallError> {
+        let answer = bitmap.len() as u64 * 8;
+        Self::from_bitmap(bitmap).ok_or(CallError::Nonsense { call, answer })
     }
 
     /// The set as a bitmap without zero bytes at its end, which a host's bitmap may need more of.
@@ -153,6 +159,9 @@ impl Xc {
     }
 }
 
+/// One bit for each number.
+const MOST_BYTES: usize = 0x1_0000 / 8;
+
 fn place(cpu: u16) -> (usize, u8) {
     (usize::from(cpu / 8), 1 << (cpu % 8))
 }
@@ -168,7 +177,7 @@ mod tests {
     #[test]
     fn a_bitmap_has_processor_eight_in_its_second_byte() {
         assert_eq!(set(&[0, 8, 10]).to_bitmap(3), Some(vec![0b1, 0b101, 0]));
-        assert_eq!(CpuSet::from_bitmap(&[0b1, 0b101, 0]), set(&[0, 8, 10]));
+        assert_eq!(CpuSet::from_bitmap(&[0b1, 0b101, 0]), Some(set(&[0, 8, 10])));
     }
 
     #[test]
@@ -177,11 +186,22 @@ mod tests {
     }
 
     #[test]
+    fn a_processor_that_has_no_number_is_not_dropped() {
+        let mut bitmap = [0; 8193];
+        bitmap[8191] = 0x80;
+        assert_eq!(CpuSet::from_bitmap(&bitmap), Some(set(&[65535])));
+        bitmap[8192] = 1;
+        assert_eq!(CpuSet::from_bitmap(&bitmap), None);
+        let error = CpuSet::answered(&bitmap, "xc_vcpu_getaffinity").unwrap_err();
+        assert_eq!(error.to_string(), "xc_vcpu_getaffinity answered 65544");
+    }
+
+    #[test]
     fn sets_are_equal_however_they_came_to_be() {
         let mut grown = set(&[1, 200]);
         grown.remove(200);
         grown.remove(4000);
-        assert_eq!(grown, CpuSet::from_bitmap(&[0b10, 0, 0]));
+        assert_eq!(Some(&grown), CpuSet::from_bitmap(&[0b10, 0, 0]).as_ref());
         assert_eq!((grown.len(), grown.is_empty()), (1, false));
         grown.remove(1);
         assert!(grown.is_empty());

@@ -50,6 +50,7 @@ mod hvm;
 mod hvm_context;
 mod info;
 mod memory;
+mod node;
 mod open;
 mod scheduler;
 mod shared;
@@ -77,9 +78,10 @@ pub use hvm::{HvmParam, TimerMode};
 pub use hvm_context::CacheAttribute;
 pub use info::{DomainFlags, DomainInfo};
 pub use memory::{
-    E820Entry, E820Kind, Frames, Increased, NodeChoice, NodeId, NodeSet, PageOrder, PhysmapBatch,
-    PhysmapPage, Placement, PodState, Populated, ReservedMemory, VirtualNuma, VirtualRange,
+    E820Entry, E820Kind, Frames, Increased, NodeChoice, PageOrder, PhysmapBatch, PhysmapPage,
+    Placement, PodState, Populated, ReservedMemory, VirtualNuma, VirtualRange,
 };
+pub use node::{NodeId, NodeSet};
 pub use open::OpenOptions;
 pub use scheduler::{
     CpuPool, CpuPools, CpuShare, Credit2Params, CreditParams, RtdsReservation, RtdsVcpu, Scheduler,

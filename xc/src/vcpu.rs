@@ -121,10 +121,10 @@ impl Xc {
     #[doc(alias = "xc_vcpu_getaffinity")]
     pub fn vcpu_affinity(&self, dom: DomId, vcpu: u32) -> Result<Affinity> {
         let flags = XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT;
-        let (hard, soft) = number(vcpu)
+        number(vcpu)
             .and_then(|number| self.backend.vcpu_getaffinity(dom, number.into(), flags))
-            .map_err(|e| Error::on(format!("read where virtual CPU {vcpu} runs"), dom, e))?;
-        Ok(Affinity { hard: CpuSet::from_bitmap(&hard), soft: CpuSet::from_bitmap(&soft) })
+            .and_then(|maps| Affinity::answered(&maps, "xc_vcpu_getaffinity"))
+            .map_err(|e| Error::on(format!("read where virtual CPU {vcpu} runs"), dom, e))
     }
 
     /// Sets where virtual CPU `vcpu` of `dom` may run and where it runs if it can; if the second is
@@ -190,8 +190,14 @@ impl Xc {
         flags: u32,
     ) -> Result<Affinity, CallError> {
         let (vcpu, hard, soft) = (number(vcpu)?.into(), hard.as_bitmap(), soft.as_bitmap());
-        let (hard, soft) = self.backend.vcpu_setaffinity(dom, vcpu, hard, soft, flags)?;
-        Ok(Affinity { hard: CpuSet::from_bitmap(&hard), soft: CpuSet::from_bitmap(&soft) })
+        let maps = self.backend.vcpu_setaffinity(dom, vcpu, hard, soft, flags)?;
+        Affinity::answered(&maps, "xc_vcpu_setaffinity")
+    }
+}
+
+impl Affinity {
+    fn answered((hard, soft): &(Vec<u8>, Vec<u8>), call: &'static str) -> Result<Self, CallError> {
+        Ok(Self { hard: CpuSet::answered(hard, call)?, soft: CpuSet::answered(soft, call)? })
     }
 }
 

@@ -8,7 +8,7 @@ mod answered;
 use std::time::Duration;
 
 use dom0::ok;
-use xc::{CpuShare, CreditParams, Kind, Scheduler};
+use xc::{CpuShare, CreditParams, Kind, Node, NodeId, Scheduler};
 use xen_types::{Bytes, DomId};
 
 /// The rows of numbers below a heading of `xl info -n`.
@@ -27,16 +27,16 @@ fn table(heading: &str) -> Vec<Vec<u64>> {
 fn nodes_have_the_memory_and_distances_xl_reports() {
     let numa = answered::open().expect("open").numa().expect("numa");
     let mib = |bytes: Bytes| bytes.get() >> 20;
-    let row = |number: usize| {
-        let node = numa.nodes[number].expect("it is online");
+    let (zero, one) = (NodeId(0), NodeId(1));
+    let row = |(number, node): (NodeId, Node)| {
         let distance = |to| u64::from(numa.distance(number, to).expect("it is known"));
-        vec![number as u64, mib(node.size), mib(node.free), distance(0), distance(1)]
+        vec![number.0.into(), mib(node.size), mib(node.free), distance(zero), distance(one)]
     };
-    assert_eq!(numa.nodes.len(), 2);
-    assert_eq!(vec![row(0), row(1)], table("node:"));
-    assert_eq!((numa.distance(0, 0), numa.distance(0, 1)), (Some(10), Some(20)));
-    assert_eq!(numa.distance(0, 2), None);
-    assert!(numa.nodes[1].expect("it is online").size >= Bytes(1 << 30), "{numa:?}");
+    assert_eq!(numa.nodes().count(), 2);
+    assert_eq!(numa.nodes().map(row).collect::<Vec<_>>(), table("node:"));
+    assert_eq!((numa.distance(zero, zero), numa.distance(zero, one)), (Some(10), Some(20)));
+    assert_eq!(numa.distance(zero, NodeId(2)), None);
+    assert!(numa.node(one).expect("it is online").size >= Bytes(1 << 30), "{numa:?}");
 }
 
 #[test]
@@ -46,12 +46,12 @@ fn processors_are_at_the_nodes_xl_reports() {
     let row = |number: usize| {
         let place = places[number].expect("it is there");
         let (core, socket) = (u64::from(place.core), u64::from(place.socket));
-        vec![number as u64, core, socket, u64::from(place.node.expect("it is known"))]
+        vec![number as u64, core, socket, place.node.expect("it is known").0.into()]
     };
     assert_eq!(vec![row(0), row(1)], table("cpu:"));
     assert_eq!(
         (places[0].and_then(|p| p.node), places[1].and_then(|p| p.node)),
-        (Some(0), Some(1))
+        (Some(NodeId(0)), Some(NodeId(1)))
     );
 }
 
@@ -60,7 +60,8 @@ fn processors_are_at_the_nodes_xl_reports() {
 fn the_host_has_two_nodes_with_all_its_memory() {
     let xc = answered::open().expect("open");
     let host = xc.physinfo().expect("state");
-    let sizes = xc.numa().expect("numa").nodes.into_iter().flatten().map(|node| node.size.get());
+    let numa = xc.numa().expect("numa");
+    let sizes = numa.nodes().map(|(_, node)| node.size.get());
     assert_eq!(host.nr_nodes, 2);
     assert!(sizes.sum::<u64>() >= host.total.to_bytes().get(), "{host:?}");
 }

@@ -6,7 +6,8 @@ mod version;
 
 use xen_types::PageCount;
 
-use crate::{Error, Result, Xc};
+use crate::backend::{self, CallError};
+use crate::{Error, NodeId, Result, Xc};
 
 pub use console::{ConsoleIndex, ConsoleText};
 pub use topology::{CpuPlace, CpuVersion, DeviceNode, Node, Numa};
@@ -54,7 +55,7 @@ pub struct PhysInfo {
     /// NUMA nodes that are online.
     pub nr_nodes: u32,
     /// The highest id of a node.
-    pub max_node_id: u32,
+    pub max_node_id: NodeId,
     /// The processors' frequency.
     pub cpu_khz: u32,
     /// What the host can do.
@@ -75,17 +76,24 @@ impl Xc {
     /// The host's processors and memory.
     ///
     /// # Errors
-    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege.
+    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege,
+    /// [`Kind::Other`](crate::Kind::Other) for ids that no Xen has.
     #[doc(alias = "xc_physinfo")]
     pub fn physinfo(&self) -> Result<PhysInfo> {
-        let raw = self.backend.physinfo().map_err(|e| Error::new("read the host's state", e))?;
-        Ok(PhysInfo {
+        let fail = |e| Error::new("read the host's state", e);
+        self.backend.physinfo().and_then(PhysInfo::from_raw).map_err(fail)
+    }
+}
+
+impl PhysInfo {
+    fn from_raw(raw: backend::PhysInfo) -> Result<Self, CallError> {
+        Ok(Self {
             threads_per_core: raw.threads_per_core,
             cores_per_socket: raw.cores_per_socket,
             nr_cpus: raw.nr_cpus,
             max_cpu_id: raw.max_cpu_id,
             nr_nodes: raw.nr_nodes,
-            max_node_id: raw.max_node_id,
+            max_node_id: NodeId::answered(raw.max_node_id, "xc_physinfo")?,
             cpu_khz: raw.cpu_khz,
             capabilities: Capabilities::from_bits_truncate(raw.capabilities),
             total: PageCount(raw.total_pages),

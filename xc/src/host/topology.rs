@@ -9,7 +9,7 @@ use xenctrl_sys::{
 };
 
 use crate::backend::{self, CallError};
-use crate::{Error, Result, Xc};
+use crate::{Error, NodeId, Result, Xc};
 
 /// Where a processor is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ pub struct CpuPlace {
     /// The socket.
     pub socket: u32,
     /// The node, if it is known.
-    pub node: Option<u32>,
+    pub node: Option<NodeId>,
 }
 
 /// The memory of a node.
@@ -35,8 +35,8 @@ pub struct Node {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Numa {
-    /// The nodes by number; `None` for one that is offline.
-    pub nodes: Vec<Option<Node>>,
+    /// By number; `None` for one that is offline. At most 256.
+    nodes: Vec<Option<Node>>,
     /// Row by row.
     distances: Vec<u32>,
 }
@@ -45,7 +45,7 @@ pub struct Numa {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeviceNode {
     /// At this node.
-    Node(u32),
+    Node(NodeId),
     /// The firmware does not say at which node.
     Unknown,
     /// Xen knows no such function.
@@ -67,10 +67,21 @@ pub struct CpuVersion {
 }
 
 impl Numa {
+    /// The nodes that are online, in ascending order.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, Node)> + '_ {
+        let numbered = (0..=u8::MAX).map(NodeId).zip(&self.nodes);
+        numbered.filter_map(|(number, node)| node.map(|node| (number, node)))
+    }
+
+    /// The node of this number; `None` if it is offline or not there.
+    pub fn node(&self, number: NodeId) -> Option<Node> {
+        self.nodes.get(usize::from(number.0)).copied().flatten()
+    }
+
     /// How far the memory of node `to` is from the processors of node `from`, relative to 10 for
     /// their own (ACPI's SLIT). `None` if it is not known.
-    pub fn distance(&self, from: usize, to: usize) -> Option<u32> {
-        let count = self.nodes.len();
+    pub fn distance(&self, from: NodeId, to: NodeId) -> Option<u32> {
+        let (from, to, count) = (usize::from(from.0), usize::from(to.0), self.nodes.len());
         let known = (from < count && to < count).then(|| self.distances.get(from * count + to))?;
         known.copied().filter(|&distance| distance != XEN_INVALID_NODE_DIST)
     }
@@ -101,12 +112,13 @@ impl Xc {
     /// is there.
     ///
     /// # Errors
-    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege.
+    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege,
+    /// [`Kind::Other`](crate::Kind::Other) for a node above 255, which Xen does not have.
     #[doc(alias = "xc_cputopoinfo")]
     pub fn cpu_topology(&self) -> Result<Vec<Option<CpuPlace>>> {
         let read = || {
             let places = self.backend.cputopoinfo(self.backend.get_max_cpus()?)?;
-            Ok(places.into_iter().map(place).collect())
+            places.into_iter().map(place).collect::<Result<_, _>>()
         };
         read().map_err(|e: CallError| Error::new("read where the processors are", e))
     }
@@ -115,11 +127,16 @@ impl Xc {
     /// is no NUMA. Up to the last node that is online.
     ///
     /// # Errors
-    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege.
+    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege,
+    /// [`Kind::Other`](crate::Kind::Other) for a node above 255, which Xen does not have.
     #[doc(alias = "xc_numainfo")]
     pub fn numa(&self) -> Result<Numa> {
         let read = || {
             let (nodes, distances) = self.backend.numainfo(self.backend.get_max_nodes()?)?;
+            if let Some(last @ 256..) = nodes.len().checked_sub(1) {
+                let answer = last as u64;
+                return Err(CallError::Nonsense { call: "xc_numainfo", answer });
+            }
             Ok(Numa { nodes: nodes.into_iter().map(node).collect(), distances })
         };
         read().map_err(|e: CallError| Error::new("read the memory of the nodes", e))
@@ -128,15 +145,17 @@ impl Xc {
     /// At which node each of these PCI functions is.
     ///
     /// # Errors
-    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege.
+    /// [`Kind::Denied`](crate::Kind::Denied) without the privilege,
+    /// [`Kind::Other`](crate::Kind::Other) for a node above 255, which Xen does not have.
     #[doc(alias = "xc_pcitopoinfo")]
     pub fn device_nodes(&self, devices: &[Sbdf]) -> Result<Vec<DeviceNode>> {
         let raw =
             |sbdf: &Sbdf| PciDevice { seg: sbdf.segment(), bus: sbdf.bus(), devfn: sbdf.devfn() };
         let raw: Vec<_> = devices.iter().map(raw).collect();
-        let nodes = self.backend.pcitopoinfo(&raw);
-        let nodes = nodes.map_err(|e| Error::new(format!("read where {devices:?} are"), e))?;
-        Ok(nodes.into_iter().map(device_node).collect())
+        self.backend
+            .pcitopoinfo(&raw)
+            .and_then(|nodes| nodes.into_iter().map(device_node).collect())
+            .map_err(|e| Error::new(format!("read where {devices:?} are"), e))
     }
 
     /// How long each processor has been idle since it came online, by its number.
@@ -165,10 +184,14 @@ impl Xc {
     }
 }
 
-fn place(raw: backend::CpuTopology) -> Option<CpuPlace> {
+fn place(raw: backend::CpuTopology) -> Result<Option<CpuPlace>, CallError> {
     let backend::CpuTopology { core, socket, node } = raw;
-    let node = (node != XEN_INVALID_NODE_ID).then_some(node);
-    (core != XEN_INVALID_CORE_ID).then_some(CpuPlace { core, socket, node })
+    if core == XEN_INVALID_CORE_ID {
+        return Ok(None);
+    }
+    let known = (node != XEN_INVALID_NODE_ID).then_some(node);
+    let node = known.map(|node| NodeId::answered(node, "xc_cputopoinfo")).transpose()?;
+    Ok(Some(CpuPlace { core, socket, node }))
 }
 
 fn node(raw: backend::NodeMemory) -> Option<Node> {
@@ -176,10 +199,10 @@ fn node(raw: backend::NodeMemory) -> Option<Node> {
     (raw.memsize != XEN_INVALID_MEM_SZ.into()).then_some(Node { size, free })
 }
 
-fn device_node(raw: u32) -> DeviceNode {
+fn device_node(raw: u32) -> Result<DeviceNode, CallError> {
     match raw {
-        XEN_INVALID_DEV => DeviceNode::NoDevice,
-        XEN_INVALID_NODE_ID => DeviceNode::Unknown,
-        node => DeviceNode::Node(node),
+        XEN_INVALID_DEV => Ok(DeviceNode::NoDevice),
+        XEN_INVALID_NODE_ID => Ok(DeviceNode::Unknown),
+        node => NodeId::answered(node, "xc_pcitopoinfo").map(DeviceNode::Node),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use xen_types::{Gfn, Mfn, PageCount};
 use xenctrl_sys::{XENMEMF_EXACT_NODE_REQUEST, XENMEMF_NODE_0, XENMEMF_VNODE};
 
-use super::NodeId;
+use crate::NodeId;
 use crate::error::Cause;
 
 /// The size of an extent, a run of pages with neighbouring frames: 2 to the power of this, in pages.

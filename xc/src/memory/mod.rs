@@ -3,7 +3,6 @@
 mod extent;
 mod limits;
 mod map;
-mod node;
 mod physmap;
 mod pod;
 mod reservation;
@@ -11,7 +10,6 @@ mod vnuma;
 
 pub use extent::{Frames, NodeChoice, PageOrder, Placement};
 pub use map::{E820Entry, E820Kind, ReservedMemory};
-pub use node::{NodeId, NodeSet};
 pub use physmap::{PhysmapBatch, PhysmapPage};
 pub use pod::PodState;
 pub use reservation::{Increased, Populated};

@@ -2,9 +2,10 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use super::*;
+use crate::NodeId;
 use crate::backend;
 use crate::backend::fake::Fake;
-use crate::memory::{NodeChoice, NodeId};
+use crate::memory::NodeChoice;
 
 const DOM: DomId = DomId::new(4).unwrap();
 

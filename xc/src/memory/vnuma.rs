@@ -3,10 +3,9 @@
 use rustix::io::Errno;
 use xen_types::DomId;
 
-use super::NodeId;
 use crate::backend::{CallError, VmemRange, Vnuma, VnumaSizes};
 use crate::error::Cause;
-use crate::{Error, Result, Xc};
+use crate::{Error, NodeId, Result, Xc};
 
 /// A virtual NUMA topology.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,7 +56,7 @@ impl VirtualNuma {
     fn from_raw(raw: &Vnuma, sizes: VnumaSizes) -> Result<Self, CallError> {
         let nonsense =
             |answer: u32| CallError::Nonsense { call: "xc_domain_getvnuma", answer: answer.into() };
-        let node = |id: u32| u8::try_from(id).map(NodeId).map_err(|_| nonsense(id));
+        let node = |id| NodeId::answered(id, "xc_domain_getvnuma");
         let nodes = sizes.nodes as usize;
         if nodes == 0 || raw.distances.len() / nodes != nodes {
             return Err(nonsense(sizes.nodes));

@@ -22,14 +22,14 @@ pub struct CpuPool {
     pub cpus: CpuSet,
 }
 
-impl From<PoolInfo> for CpuPool {
-    fn from(raw: PoolInfo) -> Self {
-        Self {
+impl CpuPool {
+    fn from_raw(raw: &PoolInfo) -> Result<Self, CallError> {
+        Ok(Self {
             id: raw.cpupool_id,
             scheduler: Scheduler::from(raw.sched_id),
             domains: raw.n_dom,
-            cpus: CpuSet::from_bitmap(&raw.cpumap),
-        }
+            cpus: CpuSet::answered(&raw.cpumap, "xc_cpupool_getinfo")?,
+        })
     }
 }
 
@@ -44,15 +44,16 @@ impl Iterator for CpuPools<'_> {
     type Item = Result<CpuPool>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let fail = |e| Error::new("list the CPU pools", e);
         let from = self.next.take()?;
         match self.xc.backend.cpupool_getinfo(from) {
             Ok(raw) => {
                 // An id before the one asked for would have this go on for ever.
                 self.next = raw.cpupool_id.max(from).checked_add(1);
-                Some(Ok(raw.into()))
+                Some(CpuPool::from_raw(&raw).map_err(fail))
             }
             Err(CallError::Errno(Errno::NOENT)) => None,
-            Err(e) => Some(Err(Error::new("list the CPU pools", e))),
+            Err(e) => Some(Err(fail(e))),
         }
     }
 }
@@ -80,7 +81,10 @@ impl Xc {
         let fail = |e| Error::new(format!("read the state of pool {pool}"), e);
         let found = self.backend.cpupool_getinfo(pool).map_err(fail)?;
         // The call gives the next pool for one that does not exist.
-        if found.cpupool_id == pool { Ok(found.into()) } else { Err(fail(Errno::NOENT.into())) }
+        if found.cpupool_id != pool {
+            return Err(fail(Errno::NOENT.into()));
+        }
+        CpuPool::from_raw(&found).map_err(fail)
     }
 
     /// Creates a CPU pool without processors, with the given id or a free one, which is returned.
@@ -169,7 +173,7 @@ impl Xc {
     #[doc(alias = "xc_cpupool_freeinfo")]
     pub fn free_cpus(&self) -> Result<CpuSet> {
         let map = self.backend.cpupool_freeinfo();
-        map.map(|map| CpuSet::from_bitmap(&map))
+        map.and_then(|map| CpuSet::answered(&map, "xc_cpupool_freeinfo"))
             .map_err(|e| Error::new("list the processors without a pool", e))
     }
 }

@@ -1,8 +1,9 @@
 //! Where processors, memory and devices are.
 
+use std::error::Error as _;
 use std::time::Duration;
 
-use xc::{CpuPlace, DeviceNode, Kind, Node};
+use xc::{CpuPlace, DeviceNode, Kind, Node, NodeId};
 use xen_abi::layout;
 use xen_types::{Bytes, Sbdf};
 
@@ -25,7 +26,7 @@ on_every_release! {
             0
         });
         assert_eq!(xc.cpu_topology().unwrap(), [
-            Some(CpuPlace { core: 1, socket: 2, node: Some(3) }),
+            Some(CpuPlace { core: 1, socket: 2, node: Some(NodeId(3)) }),
             None,
             Some(CpuPlace { core: 4, socket: 5, node: None }),
         ]);
@@ -45,11 +46,36 @@ on_every_release! {
             0
         });
         let numa = xc.numa().unwrap();
-        let node = |size, free| Some(Node { size: Bytes(size), free: Bytes(free) });
-        assert_eq!(numa.nodes, [node(1 << 40, 4096), None, node(8192, 0)]);
-        assert_eq!((numa.distance(0, 2), numa.distance(2, 0)), (Some(21), Some(22)));
-        assert_eq!((numa.distance(1, 2), numa.distance(0, 3), numa.distance(3, 0)), (None, None, None));
+        let node = |id, size, free| (NodeId(id), Node { size: Bytes(size), free: Bytes(free) });
+        let online: Vec<_> = numa.nodes().collect();
+        assert_eq!(online, [node(0, 1 << 40, 4096), node(2, 8192, 0)]);
+        assert_eq!(numa.node(NodeId(2)), Some(online[1].1));
+        assert_eq!((numa.node(NodeId(1)), numa.node(NodeId(3))), (None, None));
+        let distance = |from, to| numa.distance(NodeId(from), NodeId(to));
+        assert_eq!((distance(0, 2), distance(2, 0)), (Some(21), Some(22)));
+        assert_eq!((distance(1, 2), distance(0, 3), distance(3, 0)), (None, None, None));
         assert_eq!(stub.calls(), ["xc_get_max_nodes()", "xc_numainfo(&, &, &)"]);
+    }
+
+    fn a_node_without_a_number_is_not_believed(stub, xc) {
+        let layout = layout("xc_cputopo_t", stub.minor()).unwrap();
+        stub.on("xc_get_max_cpus", |_| 1);
+        stub.on("xc_cputopoinfo", |call| {
+            call.write(2, &layout.bytes(&[("node", 256)]));
+            0
+        });
+        stub.on("xc_pcitopoinfo", |call| {
+            call.write(3, &300_u32.to_le_bytes());
+            0
+        });
+        stub.on("xc_get_max_nodes", |_| 257);
+        let error = xc.cpu_topology().unwrap_err();
+        assert_eq!(error.source().unwrap().to_string(), "xc_cputopoinfo answered 256");
+        assert_eq!(error.kind(), Kind::Other);
+        let error = xc.device_nodes(&["00:01.0".parse().unwrap()]).unwrap_err();
+        assert_eq!(error.source().unwrap().to_string(), "xc_pcitopoinfo answered 300");
+        let error = xc.numa().unwrap_err();
+        assert_eq!(error.source().unwrap().to_string(), "xc_numainfo answered 256");
     }
 
     fn every_device_has_a_node_or_a_reason_for_none(stub, xc) {
@@ -66,7 +92,7 @@ on_every_release! {
         let devices = ["0001:02:03.4", "00:01.0", "ff:00.0"].map(|text| text.parse::<Sbdf>().unwrap());
         assert_eq!(
             xc.device_nodes(&devices).unwrap(),
-            [DeviceNode::Node(1), DeviceNode::Unknown, DeviceNode::NoDevice]
+            [DeviceNode::Node(NodeId(1)), DeviceNode::Unknown, DeviceNode::NoDevice]
         );
         assert_eq!(stub.calls(), ["xc_pcitopoinfo(3, &, &)"]);
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use xc::{DeviceNode, Features, GuestKind, Kind, Release};
+use xc::{DeviceNode, Features, GuestKind, Kind, NodeId, Release};
 use xen_types::{Bytes, PageCount, Sbdf};
 
 use crate::support::{Domain, Outcome, open, xl_info};
@@ -65,7 +65,8 @@ fn the_host_has_the_processors_and_memory_xl_reports() -> Outcome {
     assert!(host.free < host.total && host.free > PageCount(0), "{host:?}");
     let caps = format!("{:?}", host.capabilities).to_lowercase();
     assert!(caps.contains("hvm | pv"), "{caps}");
-    assert_eq!((xc.online_cpus()?, xc.max_nodes()?), (host.nr_cpus, host.max_node_id + 1));
+    let max_nodes = u32::from(host.max_node_id.0) + 1;
+    assert_eq!((xc.online_cpus()?, xc.max_nodes()?), (host.nr_cpus, max_nodes));
     Ok(())
 }
 
@@ -74,12 +75,12 @@ fn the_host_has_the_processors_and_memory_xl_reports() -> Outcome {
 fn a_machine_without_nodes_is_one_node_of_all_processors() -> Outcome {
     let xc = open()?;
     let places: Vec<_> = xc.cpu_topology()?.into_iter().flatten().collect();
-    assert_eq!(places.iter().map(|place| place.node).collect::<Vec<_>>(), [Some(0), Some(0)]);
+    assert_eq!(places.iter().map(|place| place.node).collect::<Vec<_>>(), [Some(NodeId(0)); 2]);
     assert_ne!(places[0], places[1]);
     let numa = xc.numa()?;
-    let node = numa.nodes[0].ok_or("node 0 is online")?;
+    let node = numa.node(NodeId(0)).ok_or("node 0 is online")?;
     assert!(node.size.to_pages_down() >= xc.physinfo()?.total, "{node:?}");
-    assert_eq!((numa.nodes.len(), numa.distance(0, 0)), (1, Some(10)));
+    assert_eq!((numa.nodes().count(), numa.distance(NodeId(0), NodeId(0))), (1, Some(10)));
     Ok(())
 }
 
