@@ -159,6 +159,12 @@ impl Xc {
     }
 }
 
+/// The processor of this number, as `call` answered it.
+pub(crate) fn answered(number: u32, call: &'static str) -> Result<u16, CallError> {
+    let beyond = |_| CallError::Nonsense { call, answer: number.into() };
+    u16::try_from(number).map_err(beyond)
+}
+
 /// One bit for each number.
 const MOST_BYTES: usize = 0x1_0000 / 8;
 

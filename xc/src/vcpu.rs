@@ -8,8 +8,8 @@ use xenctrl_sys::{
     VcpuContext, XEN_VCPUAFFINITY_FORCE, XEN_VCPUAFFINITY_HARD, XEN_VCPUAFFINITY_SOFT,
 };
 
-use crate::backend::CallError;
-use crate::{CpuSet, Error, Result, Xc};
+use crate::backend::{self, CallError};
+use crate::{CpuSet, Error, Result, Xc, cpuset};
 
 /// What the hypervisor knows of a virtual CPU at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct VcpuInfo {
     /// The time that it has run.
     pub cpu_time: Duration,
     /// The processor that it is on, or was on last.
-    pub cpu: u32,
+    pub cpu: u16,
 }
 
 /// Where a virtual CPU runs.
@@ -55,19 +55,14 @@ impl Xc {
     /// # Errors
     /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone or the virtual CPU not yet
     /// [created](Xc::set_max_vcpus), [`Kind::Invalid`](crate::Kind::Invalid) for a number that `dom`
-    /// cannot have.
+    /// cannot have, [`Kind::Other`](crate::Kind::Other) for a processor above 65535, which Xen does
+    /// not have.
     #[doc(alias = "xc_vcpu_getinfo")]
     pub fn vcpu(&self, dom: DomId, vcpu: u32) -> Result<VcpuInfo> {
-        let raw = number(vcpu)
+        number(vcpu)
             .and_then(|number| self.backend.vcpu_getinfo(dom, number.into()))
-            .map_err(|e| Error::on(format!("read the state of virtual CPU {vcpu}"), dom, e))?;
-        Ok(VcpuInfo {
-            online: raw.online != 0,
-            blocked: raw.blocked != 0,
-            running: raw.running != 0,
-            cpu_time: Duration::from_nanos(raw.cpu_time),
-            cpu: raw.cpu,
-        })
+            .and_then(|raw| VcpuInfo::from_raw(&raw))
+            .map_err(|e| Error::on(format!("read the state of virtual CPU {vcpu}"), dom, e))
     }
 
     /// The time that virtual CPU `vcpu` of `dom` has run, as [`VcpuInfo::cpu_time`] has it too.
@@ -192,6 +187,18 @@ impl Xc {
         let (vcpu, hard, soft) = (number(vcpu)?.into(), hard.as_bitmap(), soft.as_bitmap());
         let maps = self.backend.vcpu_setaffinity(dom, vcpu, hard, soft, flags)?;
         Affinity::answered(&maps, "xc_vcpu_setaffinity")
+    }
+}
+
+impl VcpuInfo {
+    fn from_raw(raw: &backend::VcpuInfo) -> Result<Self, CallError> {
+        Ok(Self {
+            online: raw.online != 0,
+            blocked: raw.blocked != 0,
+            running: raw.running != 0,
+            cpu_time: Duration::from_nanos(raw.cpu_time),
+            cpu: cpuset::answered(raw.cpu, "xc_vcpu_getinfo")?,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ mod version;
 use xen_types::PageCount;
 
 use crate::backend::{self, CallError};
-use crate::{Error, NodeId, Result, Xc};
+use crate::{Error, NodeId, Result, Xc, cpuset};
 
 pub use console::{ConsoleIndex, ConsoleText};
 pub use topology::{CpuPlace, CpuVersion, DeviceNode, Node, Numa};
@@ -51,7 +51,7 @@ pub struct PhysInfo {
     /// Logical processors that are online.
     pub nr_cpus: u32,
     /// The highest id of a processor, online or not.
-    pub max_cpu_id: u32,
+    pub max_cpu_id: u16,
     /// NUMA nodes that are online.
     pub nr_nodes: u32,
     /// The highest id of a node.
@@ -91,7 +91,7 @@ impl PhysInfo {
             threads_per_core: raw.threads_per_core,
             cores_per_socket: raw.cores_per_socket,
             nr_cpus: raw.nr_cpus,
-            max_cpu_id: raw.max_cpu_id,
+            max_cpu_id: cpuset::answered(raw.max_cpu_id, "xc_physinfo")?,
             nr_nodes: raw.nr_nodes,
             max_node_id: NodeId::answered(raw.max_node_id, "xc_physinfo")?,
             cpu_khz: raw.cpu_khz,

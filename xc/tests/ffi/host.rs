@@ -1,6 +1,6 @@
 //! The host and its hypervisor: its state, and what it says of itself.
 
-use xc::{Features, Kind};
+use xc::{Features, Kind, NodeId};
 use xen_abi::{Call, Stub, layout};
 use xen_types::{Bytes, DomainUuid, PageCount};
 
@@ -46,6 +46,7 @@ on_every_release! {
         let facts = layout.bytes(&[
             ("nr_cpus", 2), ("cpu_khz", 2_000_000), ("capabilities", 0x0b), ("total_pages", 786_303),
             ("free_pages", 515_675), ("outstanding_pages", 17), ("max_mfn", 786_399),
+            ("max_cpu_id", 7), ("max_node_id", 63),
         ]);
         stub.on("xc_physinfo", move |call| {
             call.write(1, &facts);
@@ -56,6 +57,21 @@ on_every_release! {
         assert_eq!(host.capabilities.bits(), 0x0b);
         assert_eq!((host.total, host.free), (PageCount(786_303), PageCount(515_675)));
         assert_eq!((host.outstanding, host.max_mfn), (PageCount(17), 786_399));
+        assert_eq!((host.max_cpu_id, host.max_node_id), (7, NodeId(63)));
+    }
+
+    fn ids_that_no_host_has_are_not_believed(stub, xc) {
+        let layout = layout("xc_physinfo_t", stub.minor()).unwrap();
+        stub.on("xc_physinfo", |call| {
+            call.write(1, &layout.bytes(&[("nr_cpus", 1), ("max_cpu_id", 0x1_0000)]));
+            0
+        });
+        assert_eq!(xc.physinfo().unwrap_err().kind(), Kind::Other);
+        stub.on("xc_physinfo", |call| {
+            call.write(1, &layout.bytes(&[("nr_cpus", 1), ("max_node_id", 256)]));
+            0
+        });
+        assert_eq!(xc.physinfo().unwrap_err().kind(), Kind::Other);
     }
 
     fn interfaces_for_guests_keep_every_byte(stub, xc) {

@@ -33,7 +33,17 @@ on_every_release! {
         let vcpu = xc.vcpu(DOM, 2).unwrap();
         assert_eq!((vcpu.online, vcpu.blocked, vcpu.running, vcpu.cpu), (true, false, true, 3));
         assert_eq!(vcpu.cpu_time, Duration::new(5, 7));
+        assert!(CpuSet::from_iter([3]).contains(vcpu.cpu));
         assert_eq!(stub.calls(), ["xc_vcpu_getinfo(5, 2, &)"]);
+    }
+
+    fn a_processor_without_a_number_is_not_believed(stub, xc) {
+        let layout = layout("xc_vcpuinfo_t", stub.minor()).unwrap();
+        stub.on("xc_vcpu_getinfo", |call| {
+            call.write(3, &layout.bytes(&[("cpu", 0x1_0000)]));
+            0
+        });
+        assert_eq!(xc.vcpu(DOM, 0).unwrap_err().kind(), Kind::Other);
     }
 
     fn the_time_of_a_virtual_cpu_has_64_bits(stub, xc) {
