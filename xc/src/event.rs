@@ -8,7 +8,7 @@ use xenctrl_sys::{
 
 use crate::backend;
 use crate::error::Cause;
-use crate::{Error, Result, Xc};
+use crate::{Error, Pirq, Result, Xc};
 
 impl Xc {
     /// Allocates a port in `dom` that only `remote` may bind.
@@ -81,7 +81,7 @@ pub enum PortBinding {
     /// To this port of another domain.
     Interdomain(DomId, Port),
     /// To a physical interrupt.
-    Pirq(u32),
+    Pirq(Pirq),
     /// To a virtual interrupt.
     Virq(u32),
     /// To its virtual CPU, for the others.
@@ -100,7 +100,7 @@ impl PortBinding {
             (EVTCHNSTAT_INTERDOMAIN, Some(remote)) => {
                 Self::Interdomain(remote, Port(raw.peer_port))
             }
-            (EVTCHNSTAT_PIRQ, _) => Self::Pirq(raw.peer),
+            (EVTCHNSTAT_PIRQ, _) => Self::Pirq(Pirq(raw.peer)),
             (EVTCHNSTAT_VIRQ, _) => Self::Virq(raw.peer),
             (EVTCHNSTAT_IPI, _) => Self::Ipi,
             (status, _) => Self::Unknown(status),

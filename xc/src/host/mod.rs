@@ -4,7 +4,7 @@ mod console;
 mod topology;
 mod version;
 
-use xen_types::PageCount;
+use xen_types::{Mfn, PageCount};
 
 use crate::backend::{self, CallError};
 use crate::{Error, NodeId, Result, Xc, cpuset};
@@ -69,7 +69,7 @@ pub struct PhysInfo {
     /// Free memory that is claimed.
     pub outstanding: PageCount,
     /// The highest machine frame.
-    pub max_mfn: u64,
+    pub max_mfn: Mfn,
 }
 
 impl Xc {
@@ -100,7 +100,7 @@ impl PhysInfo {
             free: PageCount(raw.free_pages),
             scrub: PageCount(raw.scrub_pages),
             outstanding: PageCount(raw.outstanding_pages),
-            max_mfn: raw.max_mfn,
+            max_mfn: Mfn(raw.max_mfn),
         })
     }
 }

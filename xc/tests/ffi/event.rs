@@ -1,6 +1,6 @@
 //! Event channels of other domains.
 
-use xc::PortBinding;
+use xc::{Pirq, PortBinding};
 use xen_abi::layout;
 use xen_types::{DomId, Port};
 
@@ -45,7 +45,7 @@ on_every_release! {
             answer(&[("status", 2), ("u.interdomain.dom", 0), ("u.interdomain.port", 1 << 16)]),
             (PortBinding::Interdomain(dom0, Port(1 << 16)), 0)
         );
-        assert_eq!(answer(&[("status", 3), ("u.pirq", 1 << 20)]), (PortBinding::Pirq(1 << 20), 0));
+        assert_eq!(answer(&[("status", 3), ("u.pirq", 1 << 20)]), (PortBinding::Pirq(Pirq(1 << 20)), 0));
         assert_eq!(answer(&[("status", 4), ("u.virq", 8)]), (PortBinding::Virq(8), 0));
         assert_eq!(answer(&[("status", 5), ("vcpu", 1)]), (PortBinding::Ipi, 1));
         assert_eq!(answer(&[("status", 6)]), (PortBinding::Unknown(6), 0));

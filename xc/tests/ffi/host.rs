@@ -2,7 +2,7 @@
 
 use xc::{Features, Kind, NodeId};
 use xen_abi::{Call, Stub, layout};
-use xen_types::{Bytes, DomainUuid, PageCount};
+use xen_types::{Bytes, DomainUuid, Mfn, PageCount};
 
 use crate::opened::{on_every_release, open};
 
@@ -56,7 +56,7 @@ on_every_release! {
         assert_eq!((host.nr_cpus, host.cpu_khz), (2, 2_000_000));
         assert_eq!(host.capabilities.bits(), 0x0b);
         assert_eq!((host.total, host.free), (PageCount(786_303), PageCount(515_675)));
-        assert_eq!((host.outstanding, host.max_mfn), (PageCount(17), 786_399));
+        assert_eq!((host.outstanding, host.max_mfn), (PageCount(17), Mfn(786_399)));
         assert_eq!((host.max_cpu_id, host.max_node_id), (7, NodeId(63)));
     }
 

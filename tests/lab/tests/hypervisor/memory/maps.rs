@@ -12,7 +12,7 @@ fn the_machines_memory_ends_where_xen_says_it_does() -> Outcome {
     let (map, host) = (xc.machine_memory_map()?, xc.physinfo()?);
     let ram: Vec<_> = map.iter().filter(|entry| entry.kind == E820Kind::Ram).collect();
     let end = ram.iter().map(|entry| entry.start + entry.size.get()).max();
-    assert_eq!(end.map(|end| end / 4096), Some(host.max_mfn + 1), "{map:?}");
+    assert_eq!(end.map(|end| end / 4096), Some(host.max_mfn.0 + 1), "{map:?}");
     let all: u64 = ram.iter().map(|entry| entry.size.to_pages_down().get()).sum();
     assert!(all >= host.total.get(), "{map:?}");
     Ok(())
