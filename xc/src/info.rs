@@ -15,7 +15,7 @@ use crate::{Error, Result, Xc};
 
 bitflags::bitflags! {
     /// The state of a domain at one moment. A domain that is neither running nor blocked nor paused
-    /// is ready to run.
+    /// is ready to run. Bits that are not known here are kept.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct DomainFlags: u32 {
         /// Destroyed, but pages of it are still mapped somewhere.
@@ -101,8 +101,9 @@ impl DomainInfo {
     }
 
     fn from_raw(raw: &backend::DomainInfo) -> Result<Self, CallError> {
-        let flags = DomainFlags::from_bits_truncate(raw.flags);
         let reason = (raw.flags >> XEN_DOMINF_SHUTDOWN_SHIFT) & XEN_DOMINF_SHUTDOWN_MASK;
+        let reason_bits = XEN_DOMINF_SHUTDOWN_MASK << XEN_DOMINF_SHUTDOWN_SHIFT;
+        let flags = DomainFlags::from_bits_retain(raw.flags & !reason_bits);
         Ok(Self {
             id: DomId::new(raw.domain).ok_or_else(|| nonsense(raw))?,
             uuid: DomainUuid::from_bytes(raw.handle),

@@ -50,6 +50,14 @@ fn a_domain_that_shut_down_tells_the_reason_and_a_living_one_none() {
 }
 
 #[test]
+fn flags_keep_what_is_not_known_here_and_not_the_reason() {
+    let reason = 0xff << XEN_DOMINF_SHUTDOWN_SHIFT;
+    let raw =
+        backend::DomainInfo { flags: 1 << 15 | XEN_DOMINF_HAP | reason, ..Default::default() };
+    assert_eq!(DomainInfo::from_raw(&raw).unwrap().flags.bits(), 0x8100);
+}
+
+#[test]
 fn a_reserved_id_in_the_list_is_not_taken_for_a_domain() {
     let error = domains([0, 0x7FF5]).domains().unwrap_err();
     assert_eq!(error.kind(), Kind::Other);

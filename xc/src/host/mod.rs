@@ -14,7 +14,8 @@ pub use topology::{CpuPlace, CpuVersion, DeviceNode, Node, Numa};
 pub use version::{CompileInfo, Features};
 
 bitflags::bitflags! {
-    /// What the host can do (`XEN_SYSCTL_PHYSCAP_*`, `xen/include/public/sysctl.h`).
+    /// What the host can do (`XEN_SYSCTL_PHYSCAP_*`, `xen/include/public/sysctl.h`). Bits that are
+    /// not known here are kept.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct Capabilities: u32 {
         /// Hardware-virtualised guests (HVM and PVH).
@@ -95,7 +96,7 @@ impl PhysInfo {
             nr_nodes: raw.nr_nodes,
             max_node_id: NodeId::answered(raw.max_node_id, "xc_physinfo")?,
             cpu_khz: raw.cpu_khz,
-            capabilities: Capabilities::from_bits_truncate(raw.capabilities),
+            capabilities: Capabilities::from_bits_retain(raw.capabilities),
             total: PageCount(raw.total_pages),
             free: PageCount(raw.free_pages),
             scrub: PageCount(raw.scrub_pages),

@@ -44,7 +44,7 @@ on_every_release! {
     fn the_hosts_state_is_read_where_the_release_has_it(stub, xc) {
         let layout = layout("xc_physinfo_t", stub.minor()).unwrap();
         let facts = layout.bytes(&[
-            ("nr_cpus", 2), ("cpu_khz", 2_000_000), ("capabilities", 0x0b), ("total_pages", 786_303),
+            ("nr_cpus", 2), ("cpu_khz", 2_000_000), ("capabilities", 0x8000_000b), ("total_pages", 786_303),
             ("free_pages", 515_675), ("outstanding_pages", 17), ("max_mfn", 786_399),
             ("max_cpu_id", 7), ("max_node_id", 63),
         ]);
@@ -54,7 +54,7 @@ on_every_release! {
         });
         let host = xc.physinfo().unwrap();
         assert_eq!((host.nr_cpus, host.cpu_khz), (2, 2_000_000));
-        assert_eq!(host.capabilities.bits(), 0x0b);
+        assert_eq!(host.capabilities.bits(), 0x8000_000b);
         assert_eq!((host.total, host.free), (PageCount(786_303), PageCount(515_675)));
         assert_eq!((host.outstanding, host.max_mfn), (PageCount(17), Mfn(786_399)));
         assert_eq!((host.max_cpu_id, host.max_node_id), (7, NodeId(63)));
