@@ -27,6 +27,7 @@ pub enum GuestKind {
 /// Who may use alternate views of a guest's memory, for introspection (`XEN_DOMCTL_ALTP2M_*`,
 /// `xen/include/public/domctl.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 #[repr(u16)]
 pub enum Altp2mMode {
     /// The guest and other domains; not meant to be secure.

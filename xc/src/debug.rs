@@ -11,6 +11,7 @@ use crate::{Error, Result, Xc};
 
 /// A line or a button of a machine (`XEN_DOMCTL_SENDTRIGGER_*`, `xen/include/public/domctl.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 #[repr(u32)]
 pub enum Trigger {
     /// A non-maskable interrupt of one virtual CPU.

@@ -73,6 +73,7 @@ pub struct PortStatus {
 
 /// What a port is bound to (`EVTCHNSTAT_*`, `xen/include/public/event_channel.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PortBinding {
     /// To nothing: it is free.
     Closed,

@@ -10,6 +10,7 @@ use crate::{Error, Result, Xc};
 /// How memory is cached, whatever the guest says (`XEN_DOMCTL_MEM_CACHEATTR_*`,
 /// `xen/include/public/domctl.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 #[repr(u32)]
 pub enum CacheAttribute {
     /// Not at all.

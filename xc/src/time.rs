@@ -11,6 +11,7 @@ use crate::{Error, Result, Xc};
 /// How a domain reads the time-stamp counter (`XEN_CPUID_TSC_MODE_*`,
 /// `xen/arch/x86/include/asm/time.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum TscMode {
     /// Native while that is sound on this host, emulated otherwise.
     #[default]

@@ -21,6 +21,7 @@ pub struct E820Entry {
 
 /// What a range of a memory map is (ACPI 6.5, table 15.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum E820Kind {
     /// Usable memory.
     Ram,
@@ -32,8 +33,8 @@ pub enum E820Kind {
     Nvs,
     /// Faulty memory.
     Unusable,
-    /// Another number.
-    Other(u32),
+    /// A number not known here.
+    Unknown(u32),
 }
 
 impl E820Kind {
@@ -45,20 +46,20 @@ impl E820Kind {
             Self::Acpi => E820_ACPI,
             Self::Nvs => E820_NVS,
             Self::Unusable => E820_UNUSABLE,
-            Self::Other(number) => number,
+            Self::Unknown(raw) => raw,
         }
     }
 }
 
 impl From<u32> for E820Kind {
-    fn from(number: u32) -> Self {
-        match number {
+    fn from(raw: u32) -> Self {
+        match raw {
             E820_RAM => Self::Ram,
             E820_RESERVED => Self::Reserved,
             E820_ACPI => Self::Acpi,
             E820_NVS => Self::Nvs,
             E820_UNUSABLE => Self::Unusable,
-            other => Self::Other(other),
+            other => Self::Unknown(other),
         }
     }
 }

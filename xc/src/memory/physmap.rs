@@ -14,6 +14,7 @@ use crate::{Error, Result, Xc};
 /// A page that a domain can have in its address space (`XENMAPSPACE_*`,
 /// `xen/include/public/memory.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PhysmapPage {
     /// The page it shares with Xen.
     SharedInfo,

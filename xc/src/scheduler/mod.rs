@@ -40,32 +40,32 @@ pub enum Scheduler {
     /// One virtual CPU per processor, no scheduling.
     Null,
     /// One not known here.
-    Other(u32),
+    Unknown(u32),
 }
 
 impl Scheduler {
     /// The number that Xen gives it.
-    pub const fn number(self) -> u32 {
+    pub const fn raw(self) -> u32 {
         match self {
             Self::Credit => XEN_SCHEDULER_CREDIT,
             Self::Credit2 => XEN_SCHEDULER_CREDIT2,
             Self::Arinc653 => XEN_SCHEDULER_ARINC653,
             Self::Rtds => XEN_SCHEDULER_RTDS,
             Self::Null => XEN_SCHEDULER_NULL,
-            Self::Other(number) => number,
+            Self::Unknown(raw) => raw,
         }
     }
 }
 
 impl From<u32> for Scheduler {
-    fn from(number: u32) -> Self {
-        match number {
+    fn from(raw: u32) -> Self {
+        match raw {
             XEN_SCHEDULER_CREDIT => Self::Credit,
             XEN_SCHEDULER_CREDIT2 => Self::Credit2,
             XEN_SCHEDULER_ARINC653 => Self::Arinc653,
             XEN_SCHEDULER_RTDS => Self::Rtds,
             XEN_SCHEDULER_NULL => Self::Null,
-            other => Self::Other(other),
+            other => Self::Unknown(other),
         }
     }
 }
@@ -78,7 +78,7 @@ impl fmt::Display for Scheduler {
             Self::Arinc653 => "arinc653",
             Self::Rtds => "rtds",
             Self::Null => "null",
-            Self::Other(number) => return write!(f, "scheduler {number}"),
+            Self::Unknown(raw) => return write!(f, "scheduler {raw}"),
         };
         f.pad(word)
     }

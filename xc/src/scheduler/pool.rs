@@ -96,7 +96,7 @@ impl Xc {
     #[doc(alias = "xc_cpupool_create")]
     pub fn create_cpupool(&self, scheduler: Scheduler, id: Option<u32>) -> Result<u32> {
         let wanted = id.unwrap_or(XC_CPUPOOL_POOLID_ANY);
-        self.backend.cpupool_create(wanted, scheduler.number()).map_err(|e| {
+        self.backend.cpupool_create(wanted, scheduler.raw()).map_err(|e| {
             let which = id.map_or_else(|| "a pool".to_owned(), |id| format!("pool {id}"));
             Error::new(format!("create {which} under {scheduler}"), e)
         })

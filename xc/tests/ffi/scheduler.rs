@@ -31,7 +31,7 @@ on_every_release! {
             call.write(1, &12_i32.to_le_bytes());
             0
         });
-        assert_eq!(xc.scheduler().unwrap(), Scheduler::Other(12));
+        assert_eq!(xc.scheduler().unwrap(), Scheduler::Unknown(12));
     }
 
     fn a_share_under_credit_is_a_weight_and_a_cap(stub, xc) {

@@ -135,7 +135,7 @@ fn a_pool_gets_a_processor_and_gives_it_back() -> Outcome {
     assert_eq!(id, 5);
     let again = xc.create_cpupool(Scheduler::Credit2, Some(5)).unwrap_err();
     assert_eq!(again.kind(), Kind::Exists);
-    assert_eq!(xc.create_cpupool(Scheduler::Other(99), None).unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(xc.create_cpupool(Scheduler::Unknown(99), None).unwrap_err().kind(), Kind::NotFound);
     assert_eq!(xc.add_to_cpupool(5, None).unwrap_err().kind(), Kind::Unavailable);
     assert_eq!(xc.remove_from_cpupool(0, Some(0)).unwrap_err().kind(), Kind::Invalid);
     assert_eq!(xc.remove_from_cpupool(5, Some(1)).unwrap_err().kind(), Kind::NotFound);

@@ -19,7 +19,7 @@ on_every_release! {
         let entry = |start, size, kind| E820Entry { start, size: Bytes(size), kind };
         assert_eq!(xc.machine_memory_map().unwrap(), [
             entry(0, 0xa0000, E820Kind::Ram),
-            entry(1 << 32, 1 << 33, E820Kind::Other(7)),
+            entry(1 << 32, 1 << 33, E820Kind::Unknown(7)),
         ]);
         assert_eq!(stub.calls(), ["xc_get_machine_memory_map(&, 4096)"]);
     }
