@@ -11,6 +11,7 @@ use xenctrl_sys::{
 
 use super::narrow;
 use crate::backend::PtIrq;
+use crate::error::Cause;
 use crate::{Error, Result, Xc};
 
 /// The number of a physical interrupt in one domain.
@@ -77,8 +78,8 @@ pub struct GuestMsi {
     /// How and to whom.
     pub delivery: MsiDelivery,
     /// The guest-physical address of the guest's MSI-X table, for Xen to emulate masking in it;
-    /// 0 for MSI.
-    pub table: u64,
+    /// `None` for MSI.
+    pub table: Option<u64>,
 }
 
 /// How a message reaches the guest's local APICs: what the guest wrote into the address and data of
@@ -91,7 +92,7 @@ pub struct MsiDelivery {
     pub redirection_hint: bool,
     /// Whether `destination` is a logical one.
     pub logical: bool,
-    /// The delivery mode, three bits: 0 fixed, 1 lowest priority, 4 NMI, 7 external.
+    /// The delivery mode, 0 to 7: 0 fixed, 1 lowest priority, 4 NMI, 7 external.
     pub mode: u8,
     /// Whether it is triggered by level.
     pub level: bool,
@@ -100,15 +101,18 @@ pub struct MsiDelivery {
 }
 
 impl MsiDelivery {
-    fn flags(self) -> u32 {
+    fn flags(self) -> Result<u32, Cause> {
         let when = |set: bool, flag| if set { flag } else { 0 };
         let mode = u32::from(self.mode) << XEN_DOMCTL_VMSI_X86_DELIV_MASK.trailing_zeros();
-        (u32::from(self.destination) & XEN_DOMCTL_VMSI_X86_DEST_ID_MASK)
-            | (mode & XEN_DOMCTL_VMSI_X86_DELIV_MASK)
+        if mode & !XEN_DOMCTL_VMSI_X86_DELIV_MASK != 0 {
+            return Err(Cause::Argument("a delivery mode is at most 7"));
+        }
+        Ok((u32::from(self.destination) & XEN_DOMCTL_VMSI_X86_DEST_ID_MASK)
+            | mode
             | when(self.redirection_hint, XEN_DOMCTL_VMSI_X86_RH_MASK)
             | when(self.logical, XEN_DOMCTL_VMSI_X86_DM_MASK)
             | when(self.level, XEN_DOMCTL_VMSI_X86_TRIG_MASK)
-            | when(self.unmasked, XEN_DOMCTL_VMSI_X86_UNMASKED)
+            | when(self.unmasked, XEN_DOMCTL_VMSI_X86_UNMASKED))
     }
 }
 
@@ -233,24 +237,31 @@ impl Xc {
     /// earlier one.
     ///
     /// # Errors
-    /// As [`Xc::bind_irq`].
+    /// As [`Xc::bind_irq`], and [`Kind::Invalid`](crate::Kind::Invalid) for a delivery mode above 7.
     #[doc(alias = "xc_domain_update_msi_irq")]
     pub fn bind_msi(&self, dom: DomId, pirq: Pirq, to: GuestMsi) -> Result<()> {
         let GuestMsi { vector, delivery, table } = to;
-        self.backend
-            .domain_update_msi_irq(dom, vector.into(), pirq.0, delivery.flags(), table)
+        let (raw, table) = (vector.into(), table.unwrap_or(0));
+        let bind =
+            |flags| Ok(self.backend.domain_update_msi_irq(dom, raw, pirq.0, flags, table)?);
+        delivery
+            .flags()
+            .and_then(bind)
             .map_err(|e| Error::on(format!("bind {pirq:?} to vector {vector:#x}"), dom, e))
     }
 
     /// Undoes [`Xc::bind_msi`]. Does nothing for a domain without an IOMMU.
     ///
     /// # Errors
-    /// As [`Xc::unbind_irq`].
+    /// As [`Xc::unbind_irq`], and [`Kind::Invalid`](crate::Kind::Invalid) for a delivery mode above 7.
     #[doc(alias = "xc_domain_unbind_msi_irq")]
     pub fn unbind_msi(&self, dom: DomId, pirq: Pirq, from: GuestMsi) -> Result<()> {
         let GuestMsi { vector, delivery, .. } = from;
-        self.backend
-            .domain_unbind_msi_irq(dom, vector.into(), pirq.0, delivery.flags())
+        let raw = vector.into();
+        let unbind = |flags| Ok(self.backend.domain_unbind_msi_irq(dom, raw, pirq.0, flags)?);
+        delivery
+            .flags()
+            .and_then(unbind)
             .map_err(|e| Error::on(format!("unbind {pirq:?} from vector {vector:#x}"), dom, e))
     }
 }

@@ -22,7 +22,7 @@ const MESSAGE: GuestMsi = GuestMsi {
         level: true,
         unmasked: true,
     },
-    table: 0x1_f000_0000,
+    table: Some(0x1_f000_0000),
 };
 
 /// Answers that the PIRQ is 77 if any was asked for, else the one asked for.
@@ -142,6 +142,19 @@ on_every_release! {
             "xc_domain_update_msi_irq(5, 81, 300, 115198, 8321499136)",
             "xc_domain_unbind_msi_irq(5, 81, 300, 115198)",
         ]);
+    }
+
+    fn a_delivery_mode_of_more_than_three_bits_is_refused_before_the_call(stub, xc) {
+        let delivery = MsiDelivery { mode: 8, ..MESSAGE.delivery };
+        let message = GuestMsi { delivery, ..MESSAGE };
+        let error = xc.bind_msi(DOM, Pirq(300), message).unwrap_err();
+        assert_eq!(error.source().unwrap().to_string(), "a delivery mode is at most 7");
+        assert_eq!(error.kind(), Kind::Invalid);
+        assert_eq!(xc.unbind_msi(DOM, Pirq(300), message).unwrap_err().kind(), Kind::Invalid);
+        assert_eq!(stub.calls(), Vec::<String>::new());
+        let last = GuestMsi { delivery: MsiDelivery { mode: 7, ..MsiDelivery::default() }, ..message };
+        xc.bind_msi(DOM, Pirq(300), GuestMsi { table: None, ..last }).unwrap();
+        assert_eq!(stub.calls(), ["xc_domain_update_msi_irq(5, 81, 300, 28672, 0)"]);
     }
 
     fn configuration_space_is_not_given_any_more(stub, xc) {

@@ -148,7 +148,7 @@ fn without_an_iommu_no_device_is_assigned() -> Outcome {
 fn an_interrupt_is_bound_only_to_hvm_and_through_an_iommu() -> Outcome {
     let (pv, hvm) = (Domain::empty(GuestKind::Pv)?, Domain::empty(GuestKind::Hvm)?);
     let pci = GuestIrq::Pci { bus: 0, device: 4, intx: 0 };
-    let message = GuestMsi { vector: 0x51, delivery: MsiDelivery::default(), table: 0 };
+    let message = GuestMsi { vector: 0x51, delivery: MsiDelivery::default(), table: None };
     assert_eq!(pv.xc.bind_irq(pv.id, Pirq(ACPI), pci).unwrap_err().kind(), Kind::Invalid);
     assert_eq!(pv.xc.bind_msi(pv.id, Pirq(ACPI), message).unwrap_err().kind(), Kind::Invalid);
     hvm.xc.set_irq_access(hvm.id, Pirq(ACPI), Permission::Allow)?;
