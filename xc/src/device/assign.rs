@@ -3,7 +3,7 @@
 use xen_types::{DomId, Sbdf};
 use xenctrl_sys::XEN_DOMCTL_DEV_RDM_RELAXED;
 
-use super::{Gsi, Permission};
+use super::Gsi;
 use crate::{Error, Result, Xc};
 
 /// What becomes of memory that the firmware reserves for a device (reserved device memory, RMRR),
@@ -95,21 +95,6 @@ impl Xc {
             .pcidev_get_gsi(device)
             .map(Gsi)
             .map_err(|e| Error::new(format!("read the GSI of {device}"), e))
-    }
-
-    /// Once allowed `dom` the configuration space of PCI function `device`. In all known releases the
-    /// call does nothing but fail; [`Xc::assign_device`] and the rights to ports, memory and
-    /// interrupts are what there is instead.
-    ///
-    /// # Errors
-    /// [`Kind::Unavailable`](crate::Kind::Unavailable), always.
-    #[doc(alias = "xc_physdev_pci_access_modify")]
-    pub fn set_pci_access(&self, dom: DomId, device: Sbdf, permission: Permission) -> Result<()> {
-        let place = [device.bus(), device.device(), device.function()].map(i32::from);
-        let [bus, slot, function] = place;
-        self.backend
-            .physdev_pci_access_modify(dom, bus, slot, function, permission.is_allowed())
-            .map_err(|e| Error::on(format!("{} {device}", permission.verb()), dom, e))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Hardware that domains are given: the right to use it, its place in the guest, its interrupts, and
 //! whole PCI functions.
 //!
-//! The order of these calls is told at the head of the crate.
+//! The order of these calls is told at the head of the crate. Left out is
+//! `xc_physdev_pci_access_modify`: in every release known here it does nothing but fail with `ENOSYS`
+//! (`tools/libs/ctrl/xc_physdev.c`).
 
 mod access;
 mod assign;

@@ -11,7 +11,6 @@ const NIC: Sbdf = Sbdf::new(0, 3, 2, 1).unwrap();
 const ELSEWHERE: Sbdf = Sbdf::new(0x8001, 0xff, 0x1f, 7).unwrap();
 const EBUSY: i32 = 16;
 const ENOTTY: i32 = 25;
-const ENOSYS: i32 = 38;
 const MESSAGE: GuestMsi = GuestMsi {
     vector: 0x51,
     delivery: MsiDelivery {
@@ -155,13 +154,6 @@ on_every_release! {
         let last = GuestMsi { delivery: MsiDelivery { mode: 7, ..MsiDelivery::default() }, ..message };
         xc.bind_msi(DOM, Pirq(300), GuestMsi { table: None, ..last }).unwrap();
         assert_eq!(stub.calls(), ["xc_domain_update_msi_irq(5, 81, 300, 28672, 0)"]);
-    }
-
-    fn configuration_space_is_not_given_any_more(stub, xc) {
-        stub.on("xc_physdev_pci_access_modify", |call| call.fail(ENOSYS));
-        let error = xc.set_pci_access(DOM, NIC, Permission::Allow).unwrap_err();
-        assert_eq!(error.kind(), Kind::Unavailable);
-        assert_eq!(stub.calls(), ["xc_physdev_pci_access_modify(5, 3, 2, 1, 1)"]);
     }
 }
 
