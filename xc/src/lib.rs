@@ -1,4 +1,5 @@
-//! Safe libxenctrl: domains, their memory and parameters, and facts about the host.
+//! Safe libxenctrl: domains, memory, processors, schedulers, devices, host; grants and foreign
+//! memory.
 //!
 //! [`Xc`] is a handle to the hypervisor. [`Xc::open`] finds out which Xen runs, loads the libxenctrl
 //! of exactly that release and checks that it understands it; nothing is linked, so one program
@@ -25,8 +26,15 @@
 //! Beside the handle stand [`grant`] and [`foreign`]: memory shared with other domains, through
 //! Linux's devices and without a library.
 //!
-//! What it does not do: wait, retry, know of devices or the xenstore, undo. A created domain lives
-//! until [`Xc::destroy_domain`].
+//! What it does not do: wait, retry, know of PV devices or the xenstore, undo. A created domain
+//! lives until [`Xc::destroy_domain`].
+//!
+//! Left out of libxenctrl: logdirty and resume, which belong to save and restore, the crate `xg`'s;
+//! altp2m views, monitor, `vm_event`, memory sharing and paging, for introspection and
+//! overcommitment; livepatch, kexec, microcode and power management, for the host's administration;
+//! arinc653 (avionics); psr (shares of caches); device trees and cache colours (Arm); availheap, since
+//! [`Xc::physinfo`] and [`Xc::numa`] tell what is free. libxendevicemodel is a library of its own,
+//! for device models.
 //!
 //! # Devices
 //!
