@@ -35,6 +35,8 @@ pub(super) fn settle(xen: XenRelease, calls: &BTreeSet<String>, record: bool) ->
     let root = workspace::root();
     if record {
         let path = versions::list_of(&root, xen);
+        let folder = path.parent().context("the list lies in a folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         let text: String = calls.iter().map(|call| format!("{call}\n")).collect();
         return fs::write(&path, text).with_context(|| format!("write {}", path.display()));
     }
