@@ -2,14 +2,16 @@
 
 mod dom0;
 mod roles;
+mod waiting;
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use dom0::{ok, run, until};
+use dom0::{grants_in_use, ok, run, until};
 use eventchn::EventChannels;
 use roles::{Actor, argument, role, say};
+use waiting::soon;
 use xc::grant::{Grants, Shares};
 use xen_types::Bytes;
 use xenops::channel::{Channel, Offer};
@@ -19,10 +21,6 @@ use xs::{Client, Path};
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 const MIB: usize = 1 << 20;
-
-fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(120))
-}
 
 /// A path of this test's own, as long as libxenvchan can have it: 49 bytes.
 fn path(test: &str) -> Path {
@@ -67,18 +65,6 @@ fn mebibyte(seed: u32) -> Vec<u8> {
 fn checksum(bytes: &[u8]) -> String {
     let add = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
     format!("{:x}", bytes.iter().fold(0xcbf2_9ce4_8422_2325, add))
-}
-
-/// The grants that are mapped by anybody, as the hypervisor lists them.
-fn grants_in_use() -> Vec<String> {
-    ok("xl", &["dmesg", "-c"]);
-    ok("xl", &["debug-keys", "g"]);
-    let mut log = String::new();
-    until("the grant tables are listed", || {
-        log += &ok("xl", &["dmesg", "-c"]);
-        log.contains("gnttab_usage_print_all ] done")
-    });
-    log.lines().filter(|line| line.contains("[0x")).map(str::to_owned).collect()
 }
 
 /// This process's mappings of the grant devices.

@@ -2,28 +2,18 @@
 
 mod dom0;
 mod roles;
+mod waiting;
 
 use std::time::{Duration, Instant};
 
 use dom0::{Config, Guest, ok};
 use eventchn::tokio::Events;
-use eventchn::{Bound, EventChannels, Kind};
+use eventchn::{EventChannels, Kind};
 use roles::{Actor, argument, role, say};
+use waiting::{pair, soon};
 use xen_types::{Deadline, DomId, Port};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
-
-fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(20))
-}
-
-/// Two ports of this domain bound to each other, the event of the fresh binding consumed.
-fn pair(channels: &EventChannels) -> eventchn::Result<(Bound, Bound)> {
-    let one = channels.bind_unbound_port(DomId::DOM0)?;
-    let other = channels.bind_interdomain(DomId::DOM0, one.port())?;
-    other.wait(soon())?;
-    Ok((one, other))
-}
 
 fn in_tokio<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

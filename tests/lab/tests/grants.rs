@@ -2,43 +2,18 @@
 
 mod dom0;
 mod roles;
+mod waiting;
 
-use std::time::{Duration, Instant};
-
-use dom0::{Config, Guest, ok, run, until};
+use dom0::{Config, Guest, grants_in_use, ok, run, until};
 use eventchn::EventChannels;
 use roles::{Actor, argument, role, say};
+use waiting::soon;
 use xc::foreign::{ForeignMemory, Resource};
 use xc::grant::{Access, GrantCopy, GrantStatus, Grants, OnUnmap, Place, Shares};
 use xc::{HvmParam, Kind, Xc};
-use xen_types::{Deadline, DomId, Gfn, GrantRef, PageCount};
+use xen_types::{DomId, Gfn, GrantRef, PageCount};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
-
-fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(20))
-}
-
-/// Asks until the answer is yes, at most 20 s.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = soon();
-    while !holds() {
-        assert!(!deadline.passed(Instant::now()), "{what}: not within 20 s");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// The grants that are mapped by anybody, as the hypervisor lists them.
-fn grants_in_use() -> Vec<String> {
-    ok("xl", &["dmesg", "-c"]);
-    ok("xl", &["debug-keys", "g"]);
-    let mut log = String::new();
-    until("the grant tables are listed", || {
-        log += &ok("xl", &["dmesg", "-c"]);
-        log.contains("gnttab_usage_print_all ] done")
-    });
-    log.lines().filter(|line| line.contains("[0x")).map(str::to_owned).collect()
-}
 
 /// This process's mappings of Xen's devices.
 fn mappings() -> usize {
@@ -180,7 +155,7 @@ fn the_kernel_tells_of_a_process_that_is_killed_while_it_shares_pages() -> Outco
     bound.wait(soon())?;
     // What is mapped stays until it is let go, and nobody else gets the page.
     let mut bytes = [0; 3];
-    eventually("the byte is cleared", || mapped.load_u8(100).is_ok_and(|byte| byte == 0));
+    until("the byte is cleared", || mapped.load_u8(100).is_ok_and(|byte| byte == 0));
     mapped.read(99, &mut bytes)?;
     assert_eq!(bytes, [1, 0, 1]);
     drop(mapped);
@@ -309,6 +284,6 @@ fn a_destroyed_domain_goes_when_its_last_frame_is_unmapped() -> Outcome {
     assert!(dying.flags.contains(xc::DomainFlags::DYING), "{dying:?}");
     pages.load_u32(0)?;
     drop(pages);
-    eventually("the domain is gone", || xc.info(dom).is_err_and(|e| e.kind() == Kind::NotFound));
+    until("the domain is gone", || xc.info(dom).is_err_and(|e| e.kind() == Kind::NotFound));
     Ok(())
 }

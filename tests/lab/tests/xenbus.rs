@@ -4,10 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "also in what tests share")]
 
+mod waiting;
+
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use waiting::soon;
 use xs::{Client, Deadline, ErrorCode, Kind, Path, Store, View, ask};
 
 /// A node for one test, and a client of the device that gives up before a person would.
@@ -34,10 +37,6 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         self.client.rm_if_exists(&self.home).unwrap();
     }
-}
-
-fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(60))
 }
 
 /// The store daemon stands still while this lives.

@@ -178,6 +178,24 @@ pub(crate) fn until(what: &str, mut yes: impl FnMut() -> bool) {
     }
 }
 
+/// The grant tables of all domains, as the hypervisor lists them.
+pub(crate) fn grant_tables() -> String {
+    ok("xl", &["dmesg", "-c"]);
+    ok("xl", &["debug-keys", "g"]);
+    let mut log = String::new();
+    until("the grant tables are listed", || {
+        log += &ok("xl", &["dmesg", "-c"]);
+        log.contains("gnttab_usage_print_all ] done")
+    });
+    log
+}
+
+/// The grants that are mapped by anybody.
+pub(crate) fn grants_in_use() -> Vec<String> {
+    let tables = grant_tables();
+    tables.lines().filter(|line| line.contains("[0x")).map(str::to_owned).collect()
+}
+
 /// The process ids of a program.
 pub(crate) fn pids_of(program: &str) -> Vec<i32> {
     let listed = run("pidof", &[program]);

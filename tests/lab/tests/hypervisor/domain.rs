@@ -6,7 +6,7 @@ use eventchn::EventChannels;
 use xc::{DomainFlags, GuestKind, Kind};
 use xen_types::{DomId, MiB, PageCount, ShutdownReason};
 
-use crate::support::{Domain, Outcome, eventually, fresh_uuid, shortly, soon};
+use crate::support::{Domain, Outcome, fresh_uuid, shortly, soon, until};
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
@@ -20,9 +20,7 @@ fn a_new_domain_is_paused_and_listed_with_its_uuid_until_destroyed() -> Outcome 
     assert!(String::from_utf8(xl.stdout)?.contains(&dom.uuid.to_string()));
 
     dom.xc.destroy_domain(dom.id)?;
-    eventually("the domain is gone", || {
-        dom.xc.info(dom.id).is_err_and(|e| e.kind() == Kind::NotFound)
-    });
+    until("the domain is gone", || dom.xc.info(dom.id).is_err_and(|e| e.kind() == Kind::NotFound));
     assert!(dom.xc.domains()?.iter().all(|d| d.uuid != dom.uuid));
     assert_eq!(dom.xc.destroy_domain(dom.id).unwrap_err().kind(), Kind::NotFound);
     Ok(())
@@ -34,7 +32,7 @@ fn an_absent_domain_is_not_found_although_a_later_one_exists() -> Outcome {
     let gone = Domain::empty(GuestKind::Pv)?;
     let later = Domain::empty(GuestKind::Pv)?;
     gone.xc.destroy_domain(gone.id)?;
-    eventually("the earlier domain is gone", || {
+    until("the earlier domain is gone", || {
         gone.xc.info(gone.id).is_err_and(|e| e.kind() == Kind::NotFound)
     });
     assert_eq!(later.xc.info(later.id)?.uuid, later.uuid);
@@ -97,9 +95,7 @@ fn a_device_models_target_stays_dying_until_the_device_model_is_gone() -> Outcom
     xc.destroy_domain(target.id)?;
     assert!(xc.info(target.id)?.is_dying());
     xc.destroy_domain(model.id)?;
-    eventually("the target is gone", || {
-        xc.info(target.id).is_err_and(|e| e.kind() == Kind::NotFound)
-    });
+    until("the target is gone", || xc.info(target.id).is_err_and(|e| e.kind() == Kind::NotFound));
     Ok(())
 }
 

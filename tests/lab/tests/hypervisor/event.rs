@@ -7,7 +7,7 @@ use eventchn::{EventChannels, Virq};
 use xc::{GuestKind, Kind, PortBinding};
 use xen_types::{Deadline, DomId, Port};
 
-use crate::support::{Domain, Outcome, eventually, pair, shortly, soon};
+use crate::support::{Domain, Outcome, pair, shortly, soon, until};
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
@@ -83,11 +83,11 @@ fn a_foreign_loop_sees_an_event_again_only_after_unmasking() -> Outcome {
     let channels = EventChannels::open()?;
     let (one, other) = pair(&channels)?;
     one.notify()?;
-    eventually("the event is pending", || channels.pending().unwrap() == [other.port()]);
+    until("the event is pending", || channels.pending().unwrap() == [other.port()]);
     one.notify()?;
     assert_eq!(channels.pending()?, []);
     other.unmask()?;
-    eventually("the second event is pending", || channels.pending().unwrap() == [other.port()]);
+    until("the second event is pending", || channels.pending().unwrap() == [other.port()]);
     Ok(())
 }
 

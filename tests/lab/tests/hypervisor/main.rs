@@ -5,6 +5,8 @@ mod answered;
 #[path = "../dom0/mod.rs"]
 mod dom0;
 mod support;
+#[path = "../waiting/mod.rs"]
+mod waiting;
 
 mod create;
 mod debug;

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use xc::{CpuShare, Credit2Params, GuestKind, Kind, RtdsReservation, RtdsVcpu, Scheduler, Xc};
 use xen_types::{DomId, MiB};
 
-use crate::support::{Domain, Outcome, eventually, open, xl_info};
+use crate::support::{Domain, Outcome, open, until, xl_info};
 
 const fn micros(micros: u64) -> Duration {
     Duration::from_micros(micros)
@@ -69,7 +69,7 @@ fn pool_0_has_the_scheduler_xl_reports_and_all_processors() -> Outcome {
     let xc = open()?;
     assert_eq!(xc.scheduler()?.to_string(), xl_info("xen_scheduler")?);
     // A domain destroyed just now counts until its last remains are gone.
-    eventually("dom0 is alone", || xc.cpupool(0).is_ok_and(|pool| pool.domains == 1));
+    until("dom0 is alone", || xc.cpupool(0).is_ok_and(|pool| pool.domains == 1));
     let pools = xc.cpupools().collect::<Result<Vec<_>, _>>()?;
     assert_eq!(pools, [xc.cpupool(0)?]);
     assert_eq!((pools[0].scheduler, pools[0].domains), (Scheduler::Credit2, 1));
@@ -210,7 +210,7 @@ fn a_running_guest_goes_on_in_another_pool() -> Outcome {
     assert_eq!(pool.xc.info(guest)?.cpupool, pool.id);
     // It does as it is asked: it runs.
     xenops(&["shutdown", "tiny-pvh"])?;
-    eventually("it is gone", || pool.xc.info(guest).is_err());
+    until("it is gone", || pool.xc.info(guest).is_err());
     assert_eq!(pool.xc.cpupool(pool.id)?.domains, 0);
     Ok(())
 }

@@ -2,14 +2,13 @@
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use eventchn::{Bound, EventChannels};
 use xc::{CreateConfig, GuestKind, Kind, Xc};
-use xen_types::{Deadline, DomId, DomainUuid};
+use xen_types::{DomId, DomainUuid};
 
 pub(crate) use crate::answered::open;
+pub(crate) use crate::dom0::until;
+pub(crate) use crate::waiting::{pair, shortly, soon};
 
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -57,29 +56,4 @@ pub(crate) fn xl_info(key: &str) -> Result<String, Box<dyn std::error::Error>> {
     let value =
         line.and_then(|line| line.split_once(':')).ok_or(format!("xl info has no {key}"))?;
     Ok(value.1.trim().to_owned())
-}
-
-/// Waits for what another party does in its own time.
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = soon();
-    while !holds() {
-        assert!(!deadline.passed(Instant::now()), "{what}: not within 20 s");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-pub(crate) fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(20))
-}
-
-pub(crate) fn shortly() -> Deadline {
-    Deadline::after(Duration::from_millis(200))
-}
-
-/// Two ports of this domain bound to each other, the event of the fresh binding consumed.
-pub(crate) fn pair(channels: &EventChannels) -> eventchn::Result<(Bound, Bound)> {
-    let one = channels.bind_unbound_port(DomId::DOM0)?;
-    let other = channels.bind_interdomain(DomId::DOM0, one.port())?;
-    other.wait(soon())?;
-    Ok((one, other))
 }

@@ -6,7 +6,7 @@ use xc::{GuestKind, Kind, NodeChoice, NodeId, PageOrder, Placement, Xc};
 use xen_types::{Gfn, Mfn, PageCount};
 
 use super::roomy;
-use crate::support::{Domain, Outcome, eventually, open};
+use crate::support::{Domain, Outcome, open, until};
 
 const ANYWHERE: Placement = Placement { node: NodeChoice::Any, address_bits: None };
 
@@ -25,7 +25,7 @@ fn pages(dom: &Domain) -> xc::Result<PageCount> {
 /// What is free once the remains of earlier domains are: Xen releases them in its own time.
 fn free_at_rest(xc: &Xc) -> xc::Result<u64> {
     let (mut last, mut same) = (free(xc)?, 0);
-    eventually("the host's free memory is at rest", || {
+    until("the host's free memory is at rest", || {
         let now = free(xc).unwrap_or_default();
         same = if now == last { same + 1 } else { 0 };
         last = now;
@@ -108,9 +108,7 @@ fn a_population_stops_at_the_ceiling_and_says_how_far_it_got() -> Outcome {
 fn a_domain_that_is_gone_gets_nothing_and_is_named() -> Outcome {
     let dom = roomy(GuestKind::Pv)?;
     dom.xc.destroy_domain(dom.id)?;
-    eventually("the domain is gone", || {
-        dom.xc.info(dom.id).is_err_and(|e| e.kind() == Kind::NotFound)
-    });
+    until("the domain is gone", || dom.xc.info(dom.id).is_err_and(|e| e.kind() == Kind::NotFound));
     let list = gfns(0, 2, 1);
     let populated = dom.xc.populate_physmap(dom.id, PageOrder::KB4, ANYWHERE, &list)?;
     assert_eq!((populated.done(), populated.asked()), (0, 2));
