@@ -73,6 +73,13 @@ fn mappings() -> usize {
     maps.lines().filter(|line| line.contains("/dev/xen/gnt")).count()
 }
 
+/// Whether a thread waits for something, by its folder in /proc.
+fn sleeps(thread: &std::path::Path) -> bool {
+    let stat = std::fs::read_to_string(thread.join("stat")).expect("it is still there");
+    // The state comes after the name, which is in brackets (proc_pid_stat(5)).
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" S"))
+}
+
 fn stands(test: &str) -> bool {
     run("xenstore-exists", &[path(test).join("ring-ref").as_str()]).status == Some(0)
 }
@@ -94,8 +101,9 @@ fn exchange_and_see_the_end(channel: &mut Channel, mut other: Actor) -> Outcome 
     assert_eq!(checksum(&came), checksum(&mebibyte(2)));
     assert_eq!(other.says(), checksum(&mebibyte(1)));
     assert!(channel.is_open()?);
+    let reader = std::fs::canonicalize("/proc/thread-self")?;
     let killer = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(100)); // most likely waited for by now
+        until("this process waits for the other", || sleeps(&reader));
         other.kill();
     });
     let start = Instant::now();
