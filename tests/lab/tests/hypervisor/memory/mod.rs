@@ -8,8 +8,8 @@ mod reservation;
 
 use std::process::Command;
 
-use xc::{E820Entry, E820Kind, GuestKind, Kind};
-use xen_types::{Bytes, KiB, MiB, PageCount};
+use xc::{GuestKind, Kind};
+use xen_types::{Bytes, MiB, PageCount};
 
 use crate::support::{Domain, Outcome};
 
@@ -69,19 +69,5 @@ fn a_paging_pool_has_the_size_it_was_given() -> Outcome {
     let dom = Domain::empty(GuestKind::Pvh)?;
     dom.xc.set_paging_pool(dom.id, MiB(5).to_bytes())?;
     assert_eq!(dom.xc.paging_pool(dom.id)?, MiB(5).to_bytes());
-    Ok(())
-}
-
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn memory_maps_are_taken_for_the_kind_of_domain_that_has_them() -> Outcome {
-    let pvh = Domain::empty(GuestKind::Pvh)?;
-    let map = [
-        E820Entry { start: 0, size: MiB(64).to_bytes(), kind: E820Kind::Ram },
-        E820Entry { start: 0xfeff_8000, size: Bytes(0x8000), kind: E820Kind::Reserved },
-    ];
-    pvh.xc.set_memory_map(pvh.id, &map)?;
-    let pv = Domain::empty(GuestKind::Pv)?;
-    pv.xc.set_memory_map_limit(pv.id, KiB(65536))?;
     Ok(())
 }
