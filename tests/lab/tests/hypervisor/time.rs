@@ -21,6 +21,19 @@ fn a_time_stamp_counter_goes_on_from_where_it_was_set() -> Outcome {
     Ok(())
 }
 
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_time_stamp_counter_is_read_in_the_mode_that_was_set() -> Outcome {
+    let dom = Domain::empty(GuestKind::Pvh)?;
+    assert_eq!(dom.xc.tsc(dom.id)?.mode, TscMode::Default);
+    dom.xc.set_tsc_mode(dom.id, TscMode::AlwaysEmulate)?;
+    assert_eq!(dom.xc.tsc(dom.id)?.mode, TscMode::AlwaysEmulate);
+    dom.xc.set_tsc_mode(dom.id, TscMode::Native)?;
+    let native = TscInfo { mode: TscMode::Native, incarnation: 1, ..TscInfo::default() };
+    assert_eq!(dom.xc.tsc(dom.id)?, native);
+    Ok(())
+}
+
 /// How many seconds the emulated clock is ahead of the host's, as its saved state has it.
 fn ahead(dom: &Domain) -> Result<i64, Box<dyn std::error::Error>> {
     const RTC: u16 = 11; // HVM_SAVE_CODE(RTC), xen/include/public/arch-x86/hvm/save.h

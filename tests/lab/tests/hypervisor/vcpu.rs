@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use xc::{Affinity, CpuSet, GuestKind, Kind, TscMode, VcpuContext};
+use xc::{Affinity, CpuSet, GuestKind, Kind, VcpuContext};
 use xen_types::{DomId, MiB};
 
 use crate::dom0::{Config, Guest};
@@ -31,7 +31,6 @@ fn virtual_cpus_are_as_many_as_the_domain_was_created_for() -> Outcome {
     assert_eq!(dom.xc.set_max_vcpus(dom.id, 3).unwrap_err().kind(), Kind::Invalid);
     dom.xc.set_max_vcpus(dom.id, 2)?;
     assert_eq!(dom.xc.info(dom.id)?.max_vcpu_id, Some(1));
-    dom.xc.set_tsc_mode(dom.id, TscMode::Native)?;
     Ok(())
 }
 
