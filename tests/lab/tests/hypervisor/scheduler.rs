@@ -4,10 +4,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use xc::{CpuShare, Credit2Params, GuestKind, Kind, RtdsReservation, RtdsVcpu, Scheduler, Xc};
+use xc::{
+    CpuShare, CreateConfig, Credit2Params, GuestKind, Kind, RtdsReservation, RtdsVcpu, Scheduler,
+    Xc,
+};
 use xen_types::{DomId, MiB};
 
-use crate::support::{Domain, Outcome, open, until, xl_info};
+use crate::support::{Domain, Outcome, fresh_uuid, open, until, xl_info};
 
 const fn micros(micros: u64) -> Duration {
     Duration::from_micros(micros)
@@ -173,6 +176,18 @@ fn a_domain_that_moves_to_another_pool_starts_anew_there() -> Outcome {
     assert_eq!(xl(&["sched-credit2", "-s", "-p", "lab"], "Cpupool lab")?[2..], ["ratelimit=100us"]);
     let busy = pool.xc.remove_from_cpupool(pool.id, Some(1)).unwrap_err();
     assert_eq!(busy.kind(), Kind::Busy);
+    dom.xc.move_to_cpupool(dom.id, 0)?;
+    Ok(())
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_domain_is_created_in_the_pool_that_was_asked_for() -> Outcome {
+    let pool = Pool::new()?;
+    let mut config = CreateConfig::new(GuestKind::Pvh, fresh_uuid(), 2);
+    config.cpupool = pool.id;
+    let dom = Domain::of(&config)?;
+    assert_eq!((dom.xc.info(dom.id)?.cpupool, pool.xc.cpupool(pool.id)?.domains), (pool.id, 1));
     dom.xc.move_to_cpupool(dom.id, 0)?;
     Ok(())
 }
