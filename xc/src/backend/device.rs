@@ -36,9 +36,6 @@ calls! {
         &self, dom: DomId, index: i32, pirq: i32, device: Sbdf, entry: i32, table: u64
     ) -> i32;
     "xc_physdev_unmap_pirq" fn physdev_unmap_pirq(&self, dom: DomId, pirq: i32) -> ();
-    "xc_physdev_pci_access_modify" fn physdev_pci_access_modify(
-        &self, dom: DomId, bus: i32, device: i32, function: i32, enable: bool
-    ) -> ();
     "xc_pcidev_get_gsi" fn pcidev_get_gsi(&self, device: Sbdf) -> u32;
 
     "xc_assign_device" fn assign_device(&self, dom: DomId, device: Sbdf, flags: u32) -> ();

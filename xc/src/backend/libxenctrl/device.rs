@@ -105,18 +105,6 @@ impl DeviceCalls for LibXenCtrl {
         call!(self, device.physdev_unmap_pirq(dom, pirq)).map(drop)
     }
 
-    fn physdev_pci_access_modify(
-        &self,
-        dom: DomId,
-        bus: i32,
-        device: i32,
-        function: i32,
-        enable: bool,
-    ) -> Result<(), CallError> {
-        let enable = i32::from(enable);
-        call!(self, device.physdev_pci_access_modify(dom, bus, device, function, enable)).map(drop)
-    }
-
     fn pcidev_get_gsi(&self, device: Sbdf) -> Result<u32, CallError> {
         call!(self, device.pcidev_get_gsi(device.raw()))
     }

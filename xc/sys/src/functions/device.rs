@@ -43,9 +43,6 @@ crate::functions! {
         (*mut xc_interface, u32, c_int, *mut c_int, c_int, c_int, c_int, u64) -> c_int;
     /// Undoes any of these.
     physdev_unmap_pirq = "xc_physdev_unmap_pirq": (*mut xc_interface, u32, c_int) -> c_int;
-    /// Once let a domain use a PCI function: bus, device, function, enable; does nothing any more.
-    physdev_pci_access_modify = "xc_physdev_pci_access_modify":
-        (*mut xc_interface, u32, c_int, c_int, c_int, c_int) -> c_int;
     /// The GSI of a PCI function, from dom0's kernel; from 4.20.
     pcidev_get_gsi = "xc_pcidev_get_gsi": (*mut xc_interface, u32) -> c_int;
 
