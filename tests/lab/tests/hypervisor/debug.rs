@@ -1,9 +1,10 @@
 //! Debuggers, buttons and lines of a domain.
 
 use xc::{DomainFlags, GuestKind, Kind, Trigger};
-use xen_types::MiB;
+use xen_types::{DomId, MiB};
 
-use crate::support::{Domain, Outcome};
+use crate::dom0::{Config, Guest, until};
+use crate::support::{Domain, Outcome, open};
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
@@ -47,5 +48,17 @@ fn buttons_are_for_hvm_and_lines_for_virtual_cpus_that_exist() -> Outcome {
     pv.xc.set_max_vcpus(pv.id, 2)?;
     let buttonless = pv.xc.send_trigger(pv.id, Trigger::Power, 0).unwrap_err();
     assert_eq!(buttonless.kind(), Kind::Invalid);
+    Ok(())
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_guest_without_a_handler_does_not_survive_a_non_maskable_interrupt() -> Outcome {
+    let guest = Guest::create("nmi", &Config::tiny("nmi", "pvh", ""));
+    guest.says("TINY-HELLO");
+    let (xc, dom) = (open()?, guest.id.parse::<DomId>()?);
+    assert_eq!(xc.info(dom)?.shutdown, None);
+    xc.send_trigger(dom, Trigger::Nmi, 0)?;
+    until("the guest is down", || xc.info(dom).is_ok_and(|info| info.shutdown.is_some()));
     Ok(())
 }

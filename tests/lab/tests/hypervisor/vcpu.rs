@@ -113,7 +113,9 @@ fn affinities_are_what_was_set_and_xl_sees_them() -> Outcome {
     let both = Affinity { hard: all, soft: cpus(&[0]) };
     assert_eq!(dom.xc.set_vcpu_affinity(dom.id, 1, &both)?.soft, cpus(&[0]));
     assert_eq!(dom.xc.vcpu_affinity(dom.id, 1)?, both);
+    // Nobody has pinned it for a moment: what was asked for stays.
     dom.xc.undo_pin_override(dom.id, 1)?;
+    assert_eq!(dom.xc.vcpu_affinity(dom.id, 1)?, both);
     Ok(())
 }
 
