@@ -29,7 +29,7 @@
 //! What it does not do: wait, retry, know of PV devices or the xenstore, undo. A created domain
 //! lives until [`Xc::destroy_domain`].
 //!
-//! Left out of libxenctrl: logdirty and resume, which belong to save and restore, the crate `xg`'s;
+//! Left out of libxenctrl: logdirty, which belongs to save and restore, the crate `xg`'s, as resume does;
 //! altp2m views, monitor, `vm_event`, memory sharing and paging, for introspection and
 //! overcommitment; livepatch, kexec, microcode and power management, for the host's administration;
 //! arinc653 (avionics); psr (shares of caches); device trees and cache colours (Arm); availheap, since

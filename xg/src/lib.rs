@@ -49,6 +49,7 @@ mod format;
 mod layout;
 mod payload;
 mod policy;
+mod resume;
 
 pub mod backend;
 

@@ -4,6 +4,7 @@
 
 mod dump;
 mod policy;
+mod resume;
 
 use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};

@@ -7,6 +7,7 @@ mod dump;
 mod libxenguest;
 mod outcome;
 mod policy;
+mod resume;
 
 use std::ffi::CStr;
 use std::fmt;
@@ -20,11 +21,12 @@ use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
 pub use dump::DumpCalls;
 pub use libxenguest::{LibXenGuest, OpenError};
 pub use policy::{Policy, PolicyCalls, PolicyEntry};
+pub use resume::ResumeCalls;
 pub use xc::backend::Hypervisor;
 pub use xenguest_sys::{CpuidLeaf, ImageField, MsrEntry, XEN_CPUID_NO_SUBLEAF};
 
 /// The calls that need no image and no policy.
-pub trait Backend: PolicyCalls + DumpCalls {
+pub trait Backend: PolicyCalls + DumpCalls + ResumeCalls {
     /// `xc_dom_allocate`. Dropping the image is `xc_dom_release`.
     fn allocate<'a>(
         &'a self,

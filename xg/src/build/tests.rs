@@ -6,7 +6,7 @@ use xc::{E820Entry, Release};
 use xen_types::PageCount;
 
 use super::*;
-use crate::backend::{DumpCalls, Hypervisor, PolicyCalls};
+use crate::backend::{DumpCalls, Hypervisor, PolicyCalls, ResumeCalls};
 use crate::{CpuOptions, Kind};
 
 /// Notes every call and field as text; fails at the call it is told to. Not a simulation.
@@ -47,6 +47,7 @@ impl Hypervisor for Recorder {
 
 impl PolicyCalls for Recorder {}
 impl DumpCalls for Recorder {}
+impl ResumeCalls for Recorder {}
 
 impl Backend for Recorder {
     fn allocate<'a>(

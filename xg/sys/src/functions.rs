@@ -120,4 +120,8 @@ xenctrl_sys::functions! {
     /// Dumps a domain through a function: its argument, the function. 4.15 has it in libxenctrl.
     domain_dumpcore_via_callback = "xc_domain_dumpcore_via_callback" [16, 22]:
         (*mut xc_interface, u32, *mut c_void, dumpcore_rtn_t) -> c_int;
+
+    /// Lets a domain that has suspended itself go on: domain, whether it can tell that it was not saved.
+    /// 4.15 has it in libxenctrl.
+    domain_resume = "xc_domain_resume" [16, 22]: (*mut xc_interface, u32, c_int) -> c_int;
 }

@@ -9,3 +9,4 @@ mod opened;
 mod build;
 mod dump;
 mod policy;
+mod resume;

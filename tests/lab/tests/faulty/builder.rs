@@ -8,7 +8,9 @@ use xc::{E820Entry, Release, Xc};
 use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
 use xg::Xg;
 use xg::backend::PolicyCalls;
-use xg::backend::{Backend, CallError, Container, DumpCalls, Hypervisor, Image, LibXenGuest};
+use xg::backend::{
+    Backend, CallError, Container, DumpCalls, Hypervisor, Image, LibXenGuest, ResumeCalls,
+};
 
 use super::Gate;
 
@@ -39,6 +41,7 @@ impl Hypervisor for FaultyBuilder {
 
 impl PolicyCalls for FaultyBuilder {}
 impl DumpCalls for FaultyBuilder {}
+impl ResumeCalls for FaultyBuilder {}
 
 impl Backend for FaultyBuilder {
     fn allocate<'a>(

@@ -20,6 +20,7 @@ mod host;
 mod hvm;
 mod memory;
 mod policy;
+mod resume;
 mod scheduler;
 mod time;
 mod vcpu;
