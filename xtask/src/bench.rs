@@ -27,10 +27,8 @@ pub(crate) struct Options {
     /// Fewer rounds: for a look, not for a verdict.
     #[arg(long)]
     quick: bool,
-    /// Daemons and clients share one processor: what `xs` does anyhow, its aims are for that.
-    #[arg(long, conflicts_with = "spread")]
-    pin: bool,
-    /// The scheduler places daemons and clients: what `xs-server` does anyhow.
+    /// The scheduler places daemons and clients. Otherwise they share one processor, for which the aims
+    /// are: on two, who waits for whom is up to the scheduler.
     #[arg(long)]
     spread: bool,
     /// Fail if an aim is missed.
@@ -44,10 +42,9 @@ pub(crate) fn run(root: &Path, command: &Command) -> Result<ExitCode> {
         Command::Xs(options) => ("xs-table", options, false),
         Command::XsServer { options, plot } => ("xs-server-table", options, *plot),
     };
-    let pinned = options.pin || matches!(command, Command::Xs(_)) && !options.spread;
     let flags = [
         (options.quick, "--quick"),
-        (pinned, "--pin"),
+        (!options.spread, "--pin"),
         (options.strict, "--strict"),
         (plot, "--plot=docs/xs-server.svg"),
     ];
