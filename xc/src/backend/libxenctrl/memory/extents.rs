@@ -1,12 +1,17 @@
 //! Pages in and out of a domain, by lists of frames.
 
-use std::ffi::{c_int, c_ulong};
+use std::ffi::{c_int, c_uint, c_ulong};
 
 use rustix::io::Errno;
 use xen_types::DomId;
+use xenctrl_sys::xc_interface;
 
 use super::super::{LibXenCtrl, check};
 use crate::backend::CallError;
+
+/// The type of the calls that give extents: domain, number, order, flags, frames.
+type Give =
+    unsafe extern "C" fn(*mut xc_interface, u32, c_ulong, c_uint, c_uint, *mut [u64; 0]) -> c_int;
 
 impl LibXenCtrl {
     pub(super) fn populate_physmap(
@@ -17,13 +22,7 @@ impl LibXenCtrl {
         extents: &mut [u64],
     ) -> Result<usize, CallError> {
         let function = self.functions().memory.domain_populate_physmap;
-        let (function, handle) = self.callable("xc_domain_populate_physmap", function)?;
-        let (count, list) = (extents.len(), extents.as_mut_ptr().cast());
-        // SAFETY: `count` frames must be readable and writable, all of which libxc copies in and out
-        // again (xc_domain.c): the slice has as many.
-        let done =
-            check(unsafe { function(handle, dom.into(), count as c_ulong, order, flags, list) })?;
-        at_most(count, "xc_domain_populate_physmap", done)
+        self.give("xc_domain_populate_physmap", function, dom, (order, flags), extents)
     }
 
     pub(super) fn increase_reservation(
@@ -34,13 +33,25 @@ impl LibXenCtrl {
         extents: &mut [u64],
     ) -> Result<usize, CallError> {
         let function = self.functions().memory.domain_increase_reservation;
-        let (function, handle) = self.callable("xc_domain_increase_reservation", function)?;
+        self.give("xc_domain_increase_reservation", function, dom, (order, flags), extents)
+    }
+
+    /// The two calls that give extents, of an order and with flags; how many were given.
+    fn give(
+        &self,
+        name: &'static str,
+        function: Option<Give>,
+        dom: DomId,
+        (order, flags): (u32, u32),
+        extents: &mut [u64],
+    ) -> Result<usize, CallError> {
+        let (function, handle) = self.callable(name, function)?;
         let (count, list) = (extents.len(), extents.as_mut_ptr().cast());
         // SAFETY: `count` frames must be readable and writable, all of which libxc copies in and out
         // again (xc_domain.c): the slice has as many.
         let done =
             check(unsafe { function(handle, dom.into(), count as c_ulong, order, flags, list) })?;
-        at_most(count, "xc_domain_increase_reservation", done)
+        at_most(count, name, done)
     }
 
     pub(super) fn decrease_reservation(
