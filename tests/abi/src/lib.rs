@@ -14,12 +14,14 @@
 //!
 //! What it does not do: belong to any shipped crate; know of vendors' patches or other processors.
 
+mod compare;
 mod constants;
 mod functions;
 mod layouts;
 mod minors;
 mod stub;
 
+pub use compare::{function_fault, layout_fault};
 pub use constants::{Constant, Value, constant, constants};
 pub use functions::{Function, function, functions};
 pub use layouts::{Field, Layout, layout, layouts};
