@@ -8,6 +8,7 @@ use xenctrl_sys::shared::Gntdev;
 
 use super::OnUnmap;
 use super::backend::{GrantDevice, GrantOf};
+use super::slot::{Release, Slot};
 use crate::error::{Error, Result};
 use crate::shared::{Access, Fault, SharedMemory};
 
@@ -59,7 +60,7 @@ impl Grants {
             let grants: Vec<_> =
                 refs.iter().map(|r| GrantOf { domid: dom.into(), reference: r.0 }).collect();
             let index = device.map_grant_ref(&grants)?;
-            let slot = Slot { grants: self.clone(), index, count, held: true };
+            let slot = Slot::new(self.clone(), index, count);
             // Where this fails, the slot is given up when it is dropped.
             let memory = SharedMemory::new(device.mmap(index, refs.len(), access.is_write())?);
             Ok(MappedGrants { memory, slot })
@@ -77,7 +78,7 @@ impl Grants {
 pub struct MappedGrants {
     // In this order: the kernel forgets only what is unmapped.
     memory: SharedMemory,
-    slot: Slot,
+    slot: Slot<Grants>,
 }
 
 impl MappedGrants {
@@ -93,7 +94,7 @@ impl MappedGrants {
                 return Err(Fault::Invalid("the byte to clear is mapped for reading only"));
             }
             let request = order.request(self.slot.index, self.memory.len())?;
-            Ok(self.slot.grants.device()?.set_unmap_notify(request)?)
+            Ok(self.slot.device.device()?.set_unmap_notify(request)?)
         };
         set().map_err(|fault| Error::new("set what happens when grants are unmapped", fault))
     }
@@ -120,29 +121,9 @@ impl Deref for MappedGrants {
     }
 }
 
-/// The kernel's note of grants that are, or will be, mapped.
-#[derive(Debug)]
-struct Slot {
-    grants: Grants,
-    index: u64,
-    count: u32,
-    held: bool,
-}
-
-impl Slot {
-    fn release(&mut self) -> Result<(), Fault> {
-        if !std::mem::take(&mut self.held) {
-            return Ok(());
-        }
-        Ok(self.grants.device()?.unmap_grant_ref(self.index, self.count)?)
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        // Fails only if the kernel has no such note, which is what is wanted, and after a fork, when
-        // it is the parent's.
-        let _ = self.release();
+impl Release for Grants {
+    fn release(&self, index: u64, count: u32) -> Result<(), Fault> {
+        Ok(self.device()?.unmap_grant_ref(index, count)?)
     }
 }
 

@@ -33,6 +33,7 @@ pub mod backend;
 mod copy;
 mod map;
 mod share;
+mod slot;
 
 use xen_types::Port;
 

@@ -8,6 +8,7 @@ use xenctrl_sys::shared::Gntalloc;
 
 use super::OnUnmap;
 use super::backend::ShareDevice;
+use super::slot::{Release, Slot};
 use crate::error::{Error, Result};
 use crate::shared::{Access, Fault, SharedMemory};
 
@@ -58,7 +59,7 @@ impl Shares {
         let share = || {
             let device = self.device()?;
             let (index, refs) = device.alloc_gref(dom.raw(), access.is_write(), pages)?;
-            let slot = Slot { shares: self.clone(), index, count: pages, held: true };
+            let slot = Slot::new(self.clone(), index, pages);
             // Where this fails, the slot is given up when it is dropped.
             let memory = SharedMemory::new(device.mmap(index, refs.len())?);
             Ok(Share { memory, refs: refs.into_iter().map(GrantRef).collect(), slot })
@@ -80,7 +81,7 @@ pub struct Share {
     // In this order: the pages are given up when nothing has them mapped.
     memory: SharedMemory,
     refs: Vec<GrantRef>,
-    slot: Slot,
+    slot: Slot<Shares>,
 }
 
 impl Share {
@@ -98,7 +99,7 @@ impl Share {
     pub fn on_unmap(&self, order: OnUnmap) -> Result<()> {
         let set = || {
             let request = order.request(self.slot.index, self.memory.len())?;
-            Ok(self.slot.shares.device()?.set_unmap_notify(request)?)
+            Ok(self.slot.device.device()?.set_unmap_notify(request)?)
         };
         set().map_err(|fault: Fault| Error::new("set what happens when a share ends", fault))
     }
@@ -125,28 +126,8 @@ impl Deref for Share {
     }
 }
 
-/// The kernel's note of pages that are granted.
-#[derive(Debug)]
-struct Slot {
-    shares: Shares,
-    index: u64,
-    count: u32,
-    held: bool,
-}
-
-impl Slot {
-    fn release(&mut self) -> Result<(), Fault> {
-        if !std::mem::take(&mut self.held) {
-            return Ok(());
-        }
-        Ok(self.shares.device()?.dealloc_gref(self.index, self.count)?)
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        // Fails only if the kernel has no such note, which is what is wanted, and after a fork, when
-        // it is the parent's.
-        let _ = self.release();
+impl Release for Shares {
+    fn release(&self, index: u64, count: u32) -> Result<(), Fault> {
+        Ok(self.device()?.dealloc_gref(index, count)?)
     }
 }
