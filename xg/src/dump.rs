@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::io::Errno;
-use xc::Xc;
 use xen_types::DomId;
 
 use crate::backend::CallError;
@@ -18,9 +17,8 @@ impl Xg {
     ///
     /// The file is ELF with the sections of `docs/misc/dump-core-format.txt` of Xen, as
     /// `xl dump-core` writes it. Pause the domain first: what changes meanwhile is dumped half old, half
-    /// new. `xc` is asked whether there is such a domain, with virtual CPUs. A dump that failed leaves
-    /// the file as far as it came. For HVM and PVH libxenguest tries every frame up to the highest,
-    /// which is near 4 GiB however small the guest is: it takes long.
+    /// new. A dump that failed leaves the file as far as it came. For HVM and PVH libxenguest tries
+    /// every frame up to the highest, which is near 4 GiB however small the guest is: it takes long.
     ///
     /// # Errors
     /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone or the folder is not there,
@@ -30,8 +28,7 @@ impl Xg {
     /// whose virtual CPUs are not set up, and for a PV guest that publishes no map of its memory
     /// (`pfn_to_mfn_frame_list_list` of the shared info), as small ones do not.
     #[doc(alias = "xc_domain_dumpcore")]
-    pub fn dump_core(&self, xc: &Xc, dom: DomId, path: &Path) -> Result<()> {
-        has_vcpus(xc, dom)?;
+    pub fn dump_core(&self, dom: DomId, path: &Path) -> Result<()> {
         CString::new(path.as_os_str().as_bytes())
             .map_err(|_| CallError::Failed { errno: Some(Errno::INVAL), said: Vec::new() })
             .and_then(|file| self.backend.domain_dumpcore(dom, &file))
@@ -49,8 +46,7 @@ impl Xg {
     /// # Panics
     /// If `out` does.
     #[doc(alias = "xc_domain_dumpcore_via_callback")]
-    pub fn dump_core_to(&self, xc: &Xc, dom: DomId, out: &mut dyn Write) -> Result<()> {
-        has_vcpus(xc, dom)?;
+    pub fn dump_core_to(&self, dom: DomId, out: &mut dyn Write) -> Result<()> {
         let mut failure = None;
         let mut piece = |bytes: &[u8]| match out.write_all(bytes) {
             Ok(()) => true,
@@ -65,11 +61,4 @@ impl Xg {
             None => done.map_err(|e| Error::operation("dump the core", Some(dom), e)),
         }
     }
-}
-
-/// libxenguest counts from 0 up to the last virtual CPU, and where there is none Xen's number for the
-/// last one is 2^32 - 1 (`xc_domain_dumpcore_via_callback`, `tools/libs/guest/xg_core.c`).
-fn has_vcpus(xc: &Xc, dom: DomId) -> Result<()> {
-    let info = xc.info(dom).map_err(|source| Error::Info { dom, source })?;
-    info.max_vcpu_id.map(drop).ok_or(Error::NoCore { dom })
 }

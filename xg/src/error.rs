@@ -72,20 +72,6 @@ pub enum Error {
         /// What the call returned and said.
         source: CallError,
     },
-    /// A domain could not be looked at.
-    #[error("dump the core of domain {dom}")]
-    Info {
-        /// The domain.
-        dom: DomId,
-        /// Why.
-        source: xc::Error,
-    },
-    /// A domain without virtual CPUs has no core to dump; libxenguest would ask for each of 2^32.
-    #[error("dump the core of domain {dom}: it has no virtual CPU")]
-    NoCore {
-        /// The domain.
-        dom: DomId,
-    },
     /// A core dump could not be written.
     #[error("write the core dump of domain {dom}")]
     Write {
@@ -176,8 +162,6 @@ impl Error {
             Self::Config { .. } => Kind::Invalid,
             Self::Call { call, source, .. } => source.kind(call),
             Self::Operation { source, .. } => source.kind(""),
-            Self::Info { source, .. } => source.kind(),
-            Self::NoCore { .. } => Kind::Invalid,
             Self::Write { source, .. } => Errno::from_io_error(source).map_or(Kind::Other, kind_of),
             Self::CpuPolicy { source, .. } => source.kind("xc_cpuid_apply_policy"),
         }
@@ -190,7 +174,7 @@ impl CallError {
             Self::Unsupported { .. } | Self::Layout { .. } => Kind::Unavailable,
             Self::UsedAfterFork => Kind::Gone,
             Self::At { source, .. } => source.kind(call),
-            Self::Foreign => Kind::Invalid,
+            Self::Foreign | Self::NoVcpu => Kind::Invalid,
             // Fewer pages than asked for are reported as EBUSY (xc_domain_populate_physmap_exact,
             // tools/libs/ctrl/xc_domain.c, 4.17).
             Self::Failed { errno: Some(Errno::BUSY), .. } if call == "xc_dom_boot_mem_init" => {

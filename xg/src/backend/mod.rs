@@ -151,6 +151,8 @@ pub enum CallError {
     },
     /// Two CPU policies are of different libraries.
     Foreign,
+    /// The domain has no virtual CPU, and the library would ask for each of 2^32.
+    NoVcpu,
     /// The image was made by another process, before a fork.
     UsedAfterFork,
 }
@@ -172,6 +174,7 @@ impl fmt::Display for CallError {
             Self::Unsupported { call, xen } => write!(f, "Xen {xen} has no {call}"),
             Self::At { entry, source } => write!(f, "{entry}: {source}"),
             Self::Foreign => f.write_str("the CPU policies are of different libraries"),
+            Self::NoVcpu => f.write_str("it has no virtual CPU"),
             Self::UsedAfterFork => {
                 f.write_str("the handle was opened by another process, before a fork")
             }

@@ -101,7 +101,7 @@ fn a_pv_guests_dump_is_the_one_xl_writes() -> Outcome {
     assert!(Command::new("xenops").args(until).status()?.success());
     xc.pause(guest.0)?;
     let file = Path::new("/tmp/core");
-    xg.dump_core(&xc, guest.0, file)?;
+    xg.dump_core(guest.0, file)?;
     let ours = taken(file)?;
     let id = guest.0.to_string();
     assert!(Command::new("xl").args(["dump-core", &id]).arg(file).status()?.success());
@@ -113,7 +113,7 @@ fn a_pv_guests_dump_is_the_one_xl_writes() -> Outcome {
     let ours = without_time(ours)?;
     assert_eq!(difference(&ours, &without_time(taken(file)?)?), None);
     let mut full = Full(&ours, 0);
-    let error = xg.dump_core_to(&xc, guest.0, &mut full).unwrap_err();
+    let error = xg.dump_core_to(guest.0, &mut full).unwrap_err();
     assert_eq!(error.to_string(), format!("write the core dump of domain {id}"));
     assert!((16 << 20..ours.len()).contains(&full.1), "{} of {} bytes", full.1, ours.len());
 
@@ -128,7 +128,7 @@ fn a_pv_guests_dump_is_the_one_xl_writes() -> Outcome {
 fn a_pv_guest_that_publishes_no_map_of_its_memory_is_not_dumped() -> Outcome {
     let xc = open()?;
     let guest = Started::new("/guests/tiny-pv.toml")?;
-    let error = Xg::open(&xc)?.dump_core(&xc, guest.0, Path::new("/tmp/core")).unwrap_err();
+    let error = Xg::open(&xc)?.dump_core(guest.0, Path::new("/tmp/core")).unwrap_err();
     fs::remove_file("/tmp/core")?;
     let cause = error.source().ok_or("no cause")?.to_string();
     assert!(cause.contains("p2m_size < nr_pages"), "{cause}");
@@ -140,17 +140,17 @@ fn a_pv_guest_that_publishes_no_map_of_its_memory_is_not_dumped() -> Outcome {
 fn a_domain_that_is_not_set_up_is_not_dumped() -> Outcome {
     let dom = Domain::empty(GuestKind::Pv)?;
     let xg = Xg::open(&dom.xc)?;
-    let without = xg.dump_core(&dom.xc, dom.id, Path::new("/tmp/core.none")).unwrap_err();
+    let without = xg.dump_core(dom.id, Path::new("/tmp/core.none")).unwrap_err();
     assert_eq!(without.kind(), Kind::Invalid);
     assert!(!Path::new("/tmp/core.none").exists());
     dom.xc.set_max_vcpus(dom.id, 2)?;
     let mut nothing = Vec::new();
-    xg.dump_core_to(&dom.xc, dom.id, &mut nothing).unwrap_err();
+    xg.dump_core_to(dom.id, &mut nothing).unwrap_err();
     assert_eq!(nothing, Vec::<u8>::new());
     let absent = DomId::new(0x7fef).ok_or("reserved")?;
-    let gone = xg.dump_core(&dom.xc, absent, Path::new("/tmp/core.none")).unwrap_err();
+    let gone = xg.dump_core(absent, Path::new("/tmp/core.none")).unwrap_err();
     assert_eq!(gone.kind(), Kind::NotFound);
     let nowhere = Path::new("/nowhere/core");
-    assert_eq!(xg.dump_core(&dom.xc, dom.id, nowhere).unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(xg.dump_core(dom.id, nowhere).unwrap_err().kind(), Kind::NotFound);
     Ok(())
 }

@@ -68,15 +68,11 @@ impl LibXenGuest {
         let found = unsafe { list(handle, dom.into(), 1, (&raw mut info).cast()) };
         let gone = found != 1 || info.domain != dom.raw();
         match (gone, info.max_vcpu_id) {
-            (true, _) => Err(refused(Errno::SRCH)),
-            (false, u32::MAX) => Err(refused(Errno::INVAL)),
+            (true, _) => Err(CallError::Failed { errno: Some(Errno::SRCH), said: Vec::new() }),
+            (false, u32::MAX) => Err(CallError::NoVcpu),
             (false, _) => Ok(()),
         }
     }
-}
-
-fn refused(errno: Errno) -> CallError {
-    CallError::Failed { errno: Some(errno), said: Vec::new() }
 }
 
 /// Who gets the pieces.
