@@ -1,13 +1,14 @@
 use std::error::Error as _;
+use std::ffi::{CStr, CString};
 use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
-use xc::{E820Entry, Release};
-use xen_types::PageCount;
+use xc::Release;
+use xen_types::{PageCount, Port};
 
 use super::*;
-use crate::backend::{DumpCalls, Hypervisor, PolicyCalls, ResumeCalls};
-use crate::{CpuOptions, Kind};
+use crate::backend::{Container, DumpCalls, Hypervisor, PolicyCalls, ResumeCalls};
+use crate::{CpuOptions, Kernel, Kind, Ramdisk};
 
 /// Notes every call and field as text; fails at the call it is told to. Not a simulation.
 #[derive(Debug, Default)]

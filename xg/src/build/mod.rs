@@ -1,101 +1,16 @@
 //! Building a guest: libxl's sequence, each step checked.
 
-use std::ffi::{CStr, CString};
+mod config;
+mod pv;
+mod pvh;
 
-use xc::GuestKind;
-use xen_types::{Bytes, DomId, Gfn, Mfn, MiB, PageCount, Port};
+use xc::{E820Entry, GuestKind};
+use xen_types::{DomId, Gfn, Mfn, MiB};
 
-use crate::backend::{Backend, CallError, Container, Image};
-use crate::layout::PvhLayout;
-use crate::{Error, InvalidConfig, Kernel, Ramdisk, Result, Xg, acpi};
+use crate::backend::{Backend, CallError, Image};
+use crate::{Error, Result, Xg};
 
-/// What a guest is built from.
-///
-/// [`BuildConfig::new`] takes what has no default; the rest are public fields.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct BuildConfig {
-    /// How the guest is virtualised, as the domain was created.
-    pub kind: GuestKind,
-    /// The kernel.
-    pub kernel: Kernel,
-    /// The ramdisk.
-    pub ramdisk: Option<Ramdisk>,
-    /// The kernel's command line.
-    pub cmdline: CString,
-    /// Features that a PV kernel must have, such as `!writable_page_tables` (`XENFEAT_*`).
-    pub features: Option<CString>,
-    /// The memory that the guest starts with.
-    pub memory: MiB,
-    /// The most memory that it may balloon up to. Above `memory`, a PVH guest's memory is populated
-    /// on demand.
-    pub max_memory: MiB,
-    /// The number of virtual CPUs, as many as the domain has.
-    pub vcpus: u32,
-    /// The guest's port to xenstored.
-    pub store: Port,
-    /// The guest's port to xenconsoled.
-    pub console: Port,
-    /// The domain in which xenstored runs.
-    pub store_domain: DomId,
-    /// The domain in which xenconsoled runs.
-    pub console_domain: DomId,
-    /// Whether the memory is claimed as a whole before it is populated, so that two builds at once
-    /// cannot starve each other.
-    pub claim: bool,
-}
-
-impl BuildConfig {
-    /// A guest with one virtual CPU and no ramdisk, served by domain 0.
-    pub fn new(kind: GuestKind, kernel: Kernel, memory: MiB, store: Port, console: Port) -> Self {
-        Self {
-            kind,
-            kernel,
-            ramdisk: None,
-            cmdline: CString::default(),
-            features: None,
-            memory,
-            max_memory: memory,
-            vcpus: 1,
-            store,
-            console,
-            store_domain: DomId::DOM0,
-            console_domain: DomId::DOM0,
-            claim: false,
-        }
-    }
-
-    fn check(&self) -> Result<(), InvalidConfig> {
-        if self.kind == GuestKind::Hvm {
-            return Err(InvalidConfig::Guest(self.kind));
-        }
-        let buildable = MiB(1)..=MOST_MEMORY;
-        for memory in [self.memory, self.max_memory] {
-            if !buildable.contains(&memory) {
-                return Err(InvalidConfig::Memory(memory));
-            }
-        }
-        if self.memory > self.max_memory {
-            let (target, maximum) = (self.memory, self.max_memory);
-            return Err(InvalidConfig::TargetAboveMaximum { target, maximum });
-        }
-        match (self.kind, self.vcpus) {
-            (_, 0) => Err(InvalidConfig::NoVcpu),
-            (GuestKind::Pvh, vcpus) if vcpus > acpi::MOST_VCPUS.into() => {
-                Err(InvalidConfig::PvhVcpus(self.vcpus))
-            }
-            (GuestKind::Pv, _) if self.cmdline.count_bytes() > MOST_PV_CMDLINE => {
-                Err(InvalidConfig::CommandLine(self.cmdline.count_bytes()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The feature string, which only PV kernels have a use for.
-    fn features(&self) -> Option<&CStr> {
-        if self.kind == GuestKind::Pv { self.features.as_deref() } else { None }
-    }
-}
+pub use config::BuildConfig;
 
 /// A guest that is ready to be introduced to xenstored and unpaused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +94,7 @@ impl Build<'_> {
         self.step("xc_dom_mem_init", |image| image.mem_init(memory))?;
         self.step("xc_dom_boot_mem_init", |image| image.boot_mem_init())?;
         if config.kind == GuestKind::Pvh {
-            self.hardware()?;
+            pvh::hardware(&mut self)?;
         }
         self.step("xc_dom_build_image", |image| image.build_image())?;
         self.step("xc_dom_boot_image", |image| image.boot_image())?;
@@ -198,19 +113,9 @@ impl Build<'_> {
         image.set_claim_enabled(config.claim);
         image.set_max_vcpus(config.vcpus);
         if config.kind == GuestKind::Pv {
-            image.set_container_type(Container::Pv);
-            // libxl clears what xc_dom_allocate sets, SIF_VIRT_P2M_4TOOLS, and so do we: a guest
-            // that is then saved looks like one of libxl's.
-            image.set_flags(0);
+            pv::describe(image.as_mut());
         } else {
-            let layout = PvhLayout::new(config.max_memory);
-            image.set_container_type(Container::Hvm);
-            image.set_target_pages(config.memory.to_pages());
-            image.set_mmio(PvhLayout::MMIO_START, PvhLayout::MMIO_SIZE);
-            image.set_lowmem_end(layout.low_end);
-            image.set_highmem_end(layout.high_end);
-            image.set_vga_hole_size(PageCount(0));
-            image.set_device_model(false);
+            pvh::describe(image.as_mut(), config);
         }
     }
 
@@ -235,20 +140,13 @@ impl Build<'_> {
         u32::try_from(mib).expect("checked to be at most 2^24 - 1")
     }
 
-    /// Tells the guest of its CPUs and its memory. Xen gives the memory map to whoever asks by
-    /// hypercall, libxenguest writes it into the start info.
-    fn hardware(&mut self) -> Result<()> {
-        let vcpus = u8::try_from(self.config.vcpus).expect("checked to be at most 128");
-        let tables = acpi::tables(vcpus);
-        let map = PvhLayout::new(self.config.max_memory).memory_map(Bytes(tables.len() as u64));
-        self.image.set_acpi_module(tables, acpi::ADDRESS);
-        self.backend.set_memory_map(self.dom, &map).map_err(|source| Error::Call {
+    fn set_memory_map(&self, map: &[E820Entry]) -> Result<()> {
+        let call = "xc_domain_set_memory_map";
+        self.backend.set_memory_map(self.dom, map).map_err(|source| Error::Call {
             dom: self.dom,
-            call: "xc_domain_set_memory_map",
+            call,
             source,
-        })?;
-        self.image.set_e820(&map);
-        Ok(())
+        })
     }
 
     fn ring(&self, pfn: Gfn) -> Result<RingFrame> {
@@ -274,11 +172,6 @@ impl Build<'_> {
         step(self.image.as_mut()).map_err(|source| Error::Call { dom: self.dom, call, source })
     }
 }
-
-/// `xc_dom_mem_init` counts pages in 32 bits (`tools/libs/guest/xg_dom_core.c`, 4.17).
-const MOST_MEMORY: MiB = MiB((1 << 24) - 1);
-/// `MAX_GUEST_CMDLINE` of `xen/include/public/xen.h`, less the final zero.
-const MOST_PV_CMDLINE: usize = 1023;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,100 @@
+//! What a guest is built from, and what of it cannot be.
+
+use std::ffi::{CStr, CString};
+
+use xc::GuestKind;
+use xen_types::{DomId, MiB, Port};
+
+use crate::{InvalidConfig, Kernel, Ramdisk, Result, acpi};
+
+/// What a guest is built from.
+///
+/// [`BuildConfig::new`] takes what has no default; the rest are public fields.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BuildConfig {
+    /// How the guest is virtualised, as the domain was created.
+    pub kind: GuestKind,
+    /// The kernel.
+    pub kernel: Kernel,
+    /// The ramdisk.
+    pub ramdisk: Option<Ramdisk>,
+    /// The kernel's command line.
+    pub cmdline: CString,
+    /// Features that a PV kernel must have, such as `!writable_page_tables` (`XENFEAT_*`).
+    pub features: Option<CString>,
+    /// The memory that the guest starts with.
+    pub memory: MiB,
+    /// The most memory that it may balloon up to. Above `memory`, a PVH guest's memory is populated
+    /// on demand.
+    pub max_memory: MiB,
+    /// The number of virtual CPUs, as many as the domain has.
+    pub vcpus: u32,
+    /// The guest's port to xenstored.
+    pub store: Port,
+    /// The guest's port to xenconsoled.
+    pub console: Port,
+    /// The domain in which xenstored runs.
+    pub store_domain: DomId,
+    /// The domain in which xenconsoled runs.
+    pub console_domain: DomId,
+    /// Whether the memory is claimed as a whole before it is populated, so that two builds at once
+    /// cannot starve each other.
+    pub claim: bool,
+}
+
+impl BuildConfig {
+    /// A guest with one virtual CPU and no ramdisk, served by domain 0.
+    pub fn new(kind: GuestKind, kernel: Kernel, memory: MiB, store: Port, console: Port) -> Self {
+        Self {
+            kind,
+            kernel,
+            ramdisk: None,
+            cmdline: CString::default(),
+            features: None,
+            memory,
+            max_memory: memory,
+            vcpus: 1,
+            store,
+            console,
+            store_domain: DomId::DOM0,
+            console_domain: DomId::DOM0,
+            claim: false,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), InvalidConfig> {
+        if self.kind == GuestKind::Hvm {
+            return Err(InvalidConfig::Guest(self.kind));
+        }
+        let buildable = MiB(1)..=MOST_MEMORY;
+        for memory in [self.memory, self.max_memory] {
+            if !buildable.contains(&memory) {
+                return Err(InvalidConfig::Memory(memory));
+            }
+        }
+        if self.memory > self.max_memory {
+            let (target, maximum) = (self.memory, self.max_memory);
+            return Err(InvalidConfig::TargetAboveMaximum { target, maximum });
+        }
+        match (self.kind, self.vcpus) {
+            (_, 0) => Err(InvalidConfig::NoVcpu),
+            (GuestKind::Pvh, vcpus) if vcpus > acpi::MOST_VCPUS.into() => {
+                Err(InvalidConfig::PvhVcpus(self.vcpus))
+            }
+            (GuestKind::Pv, _) if self.cmdline.count_bytes() > MOST_PV_CMDLINE => {
+                Err(InvalidConfig::CommandLine(self.cmdline.count_bytes()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The feature string, which only PV kernels have a use for.
+    pub(super) fn features(&self) -> Option<&CStr> {
+        if self.kind == GuestKind::Pv { self.features.as_deref() } else { None }
+    }
+}
+/// `xc_dom_mem_init` counts pages in 32 bits (`tools/libs/guest/xg_dom_core.c`, 4.17).
+const MOST_MEMORY: MiB = MiB((1 << 24) - 1);
+/// `MAX_GUEST_CMDLINE` of `xen/include/public/xen.h`, less the final zero.
+const MOST_PV_CMDLINE: usize = 1023;
