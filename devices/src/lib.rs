@@ -22,8 +22,16 @@
 #![forbid(unsafe_code)]
 
 mod console;
+mod mac;
 pub mod paths;
+mod rate;
+mod text;
 mod tree;
+mod vdev;
 
 pub use console::Console;
+pub use mac::{InvalidMac, Mac};
+pub use rate::{InvalidRate, Rate};
+pub use text::{InvalidText, Text};
 pub use tree::{Node, Tree};
+pub use vdev::{Bus, InvalidVdev, Place, Vdev};
