@@ -16,22 +16,38 @@
 //! # Ok::<(), &str>(())
 //! ```
 //!
-//! What it does not do: touch the host (loop devices, bridges, scripts), or wait. Block and network
-//! devices and the xenbus handshake are not here yet.
+//! What it does not do: touch the host (loop devices, bridges, scripts), or wait. The xenbus handshake
+//! is not here yet.
 
 #![forbid(unsafe_code)]
 
 mod console;
+mod error;
+mod id;
+mod kind;
+mod layout;
 mod mac;
+mod part;
 pub mod paths;
 mod rate;
+mod record;
+mod spec;
 mod text;
 mod tree;
+mod vbd;
 mod vdev;
+mod vif;
 
 pub use console::Console;
+pub use error::{Error, Result};
+pub use id::{DeviceId, Ends};
+pub use kind::Kind;
 pub use mac::{InvalidMac, Mac};
 pub use rate::{InvalidRate, Rate};
+pub use record::Record;
+pub use spec::Spec;
 pub use text::{InvalidText, Text};
 pub use tree::{Node, Tree};
+pub use vbd::{Blktap, Format, Medium, Protocol, Source, Vbd};
 pub use vdev::{Bus, InvalidVdev, Place, Vdev};
+pub use vif::Vif;

@@ -10,6 +10,8 @@
 use xen_types::{DomId, DomainUuid};
 use xs::Path;
 
+use crate::kind::Kind;
+
 /// Everything that belongs to one run of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DomainPaths(pub DomId);
@@ -28,6 +30,28 @@ impl DomainPaths {
     /// The kinds of devices in the record.
     pub fn recorded_devices(self) -> Path {
         self.record().join("device")
+    }
+
+    /// The record of one device.
+    pub fn recorded_device(self, kind: &Kind, number: u32) -> Path {
+        below(&self.recorded_devices(), kind).join(number)
+    }
+
+    /// The guest's end of a device.
+    ///
+    /// The first console and the serial ports stand beside the devices
+    /// (`libxl__device_frontend_path`, `libxl_device.c`).
+    pub fn frontend(self, kind: &Kind, number: u32) -> Path {
+        match (kind, number) {
+            (Kind::Console, 0) => below(&self.home(), kind),
+            (Kind::Vuart, _) => below(&self.home(), kind).join(number),
+            _ => below(&self.home().join("device"), kind).join(number),
+        }
+    }
+
+    /// Where the guest's driver of a device says what failed (`xenbus_dev_error` in Linux).
+    pub fn frontend_error(self, kind: &Kind, number: u32) -> Path {
+        below(&self.home().join("error/device"), kind).join(number).join("error")
     }
 
     /// The name.
@@ -59,6 +83,38 @@ impl DomainPaths {
     pub fn backends(self, backend: DomId, kind: &'static str) -> Path {
         self.all_backends(backend).join(kind).join(self.0)
     }
+
+    /// The serving end of one device of this domain.
+    pub fn backend(self, server: DomId, kind: &Kind, number: u32) -> Path {
+        below(&self.all_backends(server), kind).join(self.0).join(number)
+    }
+}
+
+/// What the path of a serving end says, if it is one: the serving domain, the kind, the domain that
+/// is served and the device's number.
+pub fn parse_backend(path: &str) -> Option<(DomId, Kind, DomId, u32)> {
+    let rest = path.strip_prefix(Path::DOMAINS.as_str())?.strip_prefix('/')?;
+    let mut words = rest.split('/');
+    let server = words.next()?.parse().ok()?;
+    let ("backend", kind) = (words.next()?, Kind::new(words.next()?).ok()?) else { return None };
+    let (dom, number) = (words.next()?.parse().ok()?, parse_number(words.next()?)?);
+    words.next().is_none().then_some((server, kind, dom, number))
+}
+
+/// The number of a device as paths spell it: decimal digits, none too many.
+pub fn parse_number(digits: &str) -> Option<u32> {
+    let number: u32 = digits.parse().ok()?;
+    (number.to_string() == digits).then_some(number)
+}
+
+/// A path with the name of a kind below it.
+pub(crate) fn below(path: &Path, kind: &Kind) -> Path {
+    path.try_join(kind.as_str()).expect("the name of a kind is a segment")
+}
+
+/// A path with a key below it that was put together from literals and numbers.
+pub(crate) fn key(path: &Path, key: &str) -> Path {
+    path.try_join(key).expect("literals and numbers make segments")
 }
 
 /// What is kept about a VM across its runs.
@@ -85,5 +141,26 @@ mod tests {
         assert_eq!(dom.backends(DomId::DOM0, "vbd").as_str(), "/local/domain/0/backend/vbd/7");
         let uuid = "00112233-4455-6677-8899-aabbccddeeff".parse().unwrap();
         assert_eq!(vm(uuid).as_str(), "/vm/00112233-4455-6677-8899-aabbccddeeff");
+    }
+
+    #[test]
+    fn the_path_of_a_serving_end_says_whose_it_is() {
+        let (three, seven) = (DomId::new(3).unwrap(), DomId::new(7).unwrap());
+        assert_eq!(
+            parse_backend("/local/domain/3/backend/vif/7/1"),
+            Some((three, Kind::Vif, seven, 1))
+        );
+    }
+
+    #[test]
+    fn what_is_no_path_of_a_serving_end_says_nothing() {
+        assert_eq!(parse_backend(""), None);
+        assert_eq!(parse_backend("/local/domain/3/backend/vif/7"), None);
+        assert_eq!(parse_backend("/local/domain/3/backend/vif/7/1/state"), None);
+        assert_eq!(parse_backend("/local/domain/3/device/vif/7/1"), None);
+        assert_eq!(parse_backend("/local/domain/3/backend/vif/7/01"), None);
+        assert_eq!(parse_backend("/local/domain/3/backend//7/1"), None);
+        assert_eq!(parse_backend("/local/domainer/3/backend/vif/7/1"), None);
+        assert_eq!(parse_backend("/local/domain/3/backend/vif/32752/1"), None);
     }
 }

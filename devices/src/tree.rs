@@ -1,5 +1,7 @@
 //! A set of nodes to be written together.
 
+use std::fmt;
+
 use xs::{Path, Perms, Store};
 
 /// One node: what it holds, and who may see it.
@@ -35,6 +37,12 @@ impl Tree {
         self
     }
 
+    /// Adds a node that holds a value and has permissions of its own.
+    pub fn value_with(&mut self, path: Path, value: impl ToString, perms: Perms) -> &mut Self {
+        self.0.push(Node { path, value: value.to_string().into_bytes(), perms: Some(perms) });
+        self
+    }
+
     /// Adds all nodes of another tree behind these.
     pub fn append(&mut self, other: Self) -> &mut Self {
         self.0.extend(other.0);
@@ -58,5 +66,23 @@ impl Tree {
     /// The nodes.
     pub fn nodes(&self) -> &[Node] {
         &self.0
+    }
+}
+
+impl fmt::Display for Node {
+    /// As `xenstore-ls -f -p` shows it; permissions only where they are the node's own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = \"{}\"", self.path, self.value.escape_ascii())?;
+        match &self.perms {
+            Some(perms) => write!(f, "   ({perms})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Tree {
+    /// A node on each line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|node| writeln!(f, "{node}"))
     }
 }
