@@ -16,13 +16,13 @@
 //! # Ok::<(), &str>(())
 //! ```
 //!
-//! What it does not do: touch the host (loop devices, bridges, scripts), or wait. The xenbus handshake
-//! is not here yet.
+//! What it does not do: touch the host (loop devices, bridges, scripts), or wait.
 
 #![forbid(unsafe_code)]
 
 mod console;
 mod error;
+mod handshake;
 mod id;
 mod kind;
 mod layout;
@@ -40,6 +40,7 @@ mod vif;
 
 pub use console::Console;
 pub use error::{Error, Result};
+pub use handshake::{Link, OtherDevice, Seen, XenbusState};
 pub use id::{DeviceId, Ends};
 pub use kind::Kind;
 pub use mac::{InvalidMac, Mac};
