@@ -5,21 +5,24 @@
 //! it tells the backend whether the device shall stay:
 //!
 //! ```text
-//!                      ┌──────────────── comes back, while online ───────────────┐
-//!                      ▼                                                         │
-//!  (written) ──▶ Waiting ──Connected──▶ Connected ──Closing──▶ Closing ──▶ Closed┘
-//!                  │  │                 │     ▲                ▲            ▲
-//!                  │  │    Reconfiguring▼     │Connected       │            │
-//!                  │  │                Reconfiguring ──────────┘            │
-//!                  │  └──────────── closes before it connected ─────────────┘
-//!                  └─ node vanished, from everywhere ──▶ Gone, which stays
+//!                 ┌───────── comes back ──────────┐
+//!                 ▼                               │
+//! (written) ──▶ Waiting ──▶ Connected ──▶ Closing ──▶ Closed       while online is 1
+//!                 │  │       ▲     │        ▲
+//!                 │  │       └─ Reconfiguring
+//!                 │  └─── closes before it connected
+//!                 ▼
+//!              Leaving ──Closed──▶ Left                            once online is 0
+//!
+//! node vanished, from everywhere ──▶ Gone, which stays
 //! ```
 //!
 //! Ends skip states, and looks at a store miss some, so while the device is online every move that
-//! the diagram allows in several steps is allowed in one. Once `online` is 0 a backend that closes
-//! never connects again; a store that says so shows another device. The numbers have no order:
+//! the diagram allows in several steps is allowed in one. Once `online` is 0 nothing but `Closed`
+//! counts: a driver may still write a state that crossed the request. The numbers have no order:
 //! `Reconfiguring` is larger than `Closed`. States are those of `io/xenbus.h`, which has no words on
-//! who moves when; that was read from Linux 6.1 (`xen-blkback/xenbus.c`, `xen-netback/xenbus.c`).
+//! who moves when; that was read from Linux 6.1 (`xen-blkback/xenbus.c`, `xen-netback/xenbus.c`,
+//! `xenbus/xenbus_client.c`).
 
 use std::fmt;
 
@@ -118,10 +121,14 @@ pub enum Link {
     Connected,
     /// It is in use and changes.
     Reconfiguring,
-    /// It lets go of the frontend.
+    /// It lets go of the frontend, which may come back.
     Closing,
-    /// It has let go of the frontend.
+    /// It has let go of the frontend, which may come back.
     Closed,
+    /// The toolstack wants it to go, and it has not let go of the frontend.
+    Leaving,
+    /// It has let go of the frontend for good.
+    Left,
     /// Its nodes have vanished.
     Gone,
 }
@@ -137,7 +144,7 @@ pub struct Seen {
 
 /// A backend did what no backend does: another device stands in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the backend went from {from:?} to {to}, so it is another device")]
+#[error("{from:?} before and {to} now, so it is another device")]
 pub struct OtherDevice {
     /// How far it was.
     pub from: Link,
@@ -149,36 +156,29 @@ impl Link {
     /// How far the backend is after a look at it.
     ///
     /// # Errors
-    /// [`OtherDevice`] for a move that one device cannot make.
+    /// [`OtherDevice`] if it came back from where no device comes back.
     pub const fn next(self, seen: Seen) -> Result<Self, OtherDevice> {
         let Some(state) = seen.state else { return Ok(Self::Gone) };
-        let shown = match state {
-            XenbusState::Unknown | XenbusState::Other(_) => self,
-            XenbusState::Initialising | XenbusState::InitWait | XenbusState::Initialised => {
-                Self::Waiting
-            }
-            XenbusState::Connected => Self::Connected,
-            XenbusState::Reconfiguring | XenbusState::Reconfigured => Self::Reconfiguring,
-            XenbusState::Closing => Self::Closing,
-            XenbusState::Closed => Self::Closed,
-        };
-        match (self, shown) {
-            (Self::Gone, _) => Err(OtherDevice { from: self, to: state }),
-            // A request to close that crossed the answer.
-            (Self::Closed, Self::Closing) if !seen.online => Ok(Self::Closed),
-            (Self::Closing | Self::Closed, Self::Closing | Self::Closed) => Ok(shown),
-            (Self::Closing | Self::Closed, _) if !seen.online => {
+        match (self, seen.online) {
+            (Self::Gone, _) | (Self::Leaving | Self::Left, true) => {
                 Err(OtherDevice { from: self, to: state })
             }
-            _ => Ok(shown),
+            (Self::Left, false) => Ok(Self::Left),
+            (_, false) => Ok(match state {
+                XenbusState::Closed => Self::Left,
+                _ => Self::Leaving,
+            }),
+            (_, true) => Ok(match state {
+                XenbusState::Unknown | XenbusState::Other(_) => self,
+                XenbusState::Initialising | XenbusState::InitWait | XenbusState::Initialised => {
+                    Self::Waiting
+                }
+                XenbusState::Connected => Self::Connected,
+                XenbusState::Reconfiguring | XenbusState::Reconfigured => Self::Reconfiguring,
+                XenbusState::Closing => Self::Closing,
+                XenbusState::Closed => Self::Closed,
+            }),
         }
-    }
-
-    /// Whether the frontend may be using the device, so that it has to be asked before it is taken
-    /// away. A backend that was never connected would not answer (`xen-blkback` reacts to the
-    /// frontend only), nor is there anything to let go.
-    pub const fn is_held(self) -> bool {
-        matches!(self, Self::Connected | Self::Reconfiguring | Self::Closing)
     }
 }
 
@@ -239,15 +239,25 @@ mod tests {
 
     #[test]
     fn a_backend_that_leaves_never_connects_again() {
-        let (from, to) = (Link::Closing, XenbusState::Connected);
-        assert_eq!(from.next(leaving(to)), Err(OtherDevice { from, to }));
-        let (from, to) = (Link::Closed, XenbusState::Initialising);
-        assert_eq!(from.next(leaving(to)), Err(OtherDevice { from, to }));
+        // A driver that wrote this just before it saw the request.
+        assert_eq!(Link::Leaving.next(leaving(XenbusState::Connected)), Ok(Link::Leaving));
+        assert_eq!(Link::Leaving.next(leaving(XenbusState::Closed)), Ok(Link::Left));
+        assert_eq!(Link::Left.next(leaving(XenbusState::Closing)), Ok(Link::Left));
     }
 
     #[test]
-    fn a_request_to_close_does_not_open_what_is_closed() {
-        assert_eq!(Link::Closed.next(leaving(XenbusState::Closing)), Ok(Link::Closed));
+    fn a_backend_that_somebody_wants_to_go_leaves_from_everywhere() {
+        assert_eq!(Link::Waiting.next(leaving(XenbusState::InitWait)), Ok(Link::Leaving));
+        assert_eq!(Link::Connected.next(leaving(XenbusState::Closing)), Ok(Link::Leaving));
+        assert_eq!(Link::Connected.next(leaving(XenbusState::Closed)), Ok(Link::Left));
+    }
+
+    #[test]
+    fn what_is_online_where_a_backend_was_leaving_is_another_device() {
+        let (from, to) = (Link::Leaving, XenbusState::Initialising);
+        assert_eq!(from.next(online(to)), Err(OtherDevice { from, to }));
+        let from = Link::Left;
+        assert_eq!(from.next(online(to)), Err(OtherDevice { from, to }));
     }
 
     #[test]
@@ -276,13 +286,6 @@ mod tests {
     #[test]
     fn a_state_that_says_nothing_changes_nothing() {
         assert_eq!(Link::Connected.next(online(XenbusState::Unknown)), Ok(Link::Connected));
-        assert_eq!(Link::Closing.next(leaving(XenbusState::Other(42))), Ok(Link::Closing));
-    }
-
-    #[test]
-    fn only_what_may_be_in_use_has_to_be_asked() {
-        assert!(Link::Connected.is_held() && Link::Reconfiguring.is_held());
-        assert!(Link::Closing.is_held());
-        assert!(!Link::Waiting.is_held() && !Link::Closed.is_held() && !Link::Gone.is_held());
+        assert_eq!(Link::Closing.next(online(XenbusState::Other(42))), Ok(Link::Closing));
     }
 }

@@ -70,6 +70,12 @@ impl Ends {
         DomainPaths(self.device.dom).backend(self.server, &self.served_as, self.device.number)
     }
 
+    /// Where the serving domain's driver says what failed.
+    pub fn error(&self) -> Path {
+        let (dom, number) = (self.device.dom, self.device.number);
+        DomainPaths(dom).backend_error(self.server, &self.served_as, number)
+    }
+
     /// The toolstack's record: [`DeviceId::record`].
     pub fn record(&self) -> Path {
         self.device.record()

@@ -88,6 +88,12 @@ impl DomainPaths {
     pub fn backend(self, server: DomId, kind: &Kind, number: u32) -> Path {
         below(&self.all_backends(server), kind).join(self.0).join(number)
     }
+
+    /// Where the driver of a serving end says what failed (`xenbus_dev_error` in Linux).
+    pub fn backend_error(self, server: DomId, kind: &Kind, number: u32) -> Path {
+        let errors = Path::domain(server).join("error/backend");
+        below(&errors, kind).join(self.0).join(number).join("error")
+    }
 }
 
 /// What the path of a serving end says, if it is one: the serving domain, the kind, the domain that

@@ -1,0 +1,50 @@
+//! Why a device did not come or go.
+
+use xen_types::Kind as ErrorKind;
+
+use crate::handshake::OtherDevice;
+use crate::sighting::Sighting;
+
+/// Why plugging or unplugging a device failed. The caller knows which device.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Setback {
+    /// The store said no, or was silent.
+    #[error(transparent)]
+    Store(#[from] xs::Error),
+    /// There is a device of this kind and number already.
+    #[error("there is one already")]
+    Exists,
+    /// The backend's driver, or a hotplug script, failed.
+    #[error("it failed: {why}; {last}")]
+    Failed {
+        /// What they said.
+        why: String,
+        /// What was there then.
+        last: Sighting,
+    },
+    /// Another device has taken its place meanwhile.
+    #[error(transparent)]
+    Replaced(#[from] OtherDevice),
+    /// The deadline passed.
+    #[error("waited for {what}, last seen: {last}")]
+    TimedOut {
+        /// What was waited for.
+        what: &'static str,
+        /// What was there when the time was up.
+        last: Sighting,
+    },
+}
+
+impl Setback {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Exists => ErrorKind::Exists,
+            Self::Failed { .. } => ErrorKind::Other,
+            Self::Replaced(_) => ErrorKind::Gone,
+            Self::TimedOut { .. } => ErrorKind::TimedOut,
+        }
+    }
+}
