@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use xenops::{Cause, Kind, Problem};
 
@@ -59,33 +59,36 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
+    /// Whole lines. Some of it comes from elsewhere, a file or its name, or a library's words: nothing
+    /// in it moves the cursor.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Operation(error) => {
                 writeln!(f, "xenops: {}", chain(error))?;
                 for leftover in error.leftovers() {
-                    writeln!(
-                        f,
-                        "xenops: left behind: {}: {}",
-                        leftover.what,
-                        chain(&leftover.why)
-                    )?;
+                    let what = print::printable(&leftover.what.to_string());
+                    writeln!(f, "xenops: left behind: {what}: {}", chain(&leftover.why))?;
                 }
                 Ok(())
             }
             Self::ReadConfig(path, error) => {
-                writeln!(f, "xenops: read {}: {error}", path.display())
+                writeln!(f, "xenops: read {}: {error}", name(path))
             }
-            // The parser's message has several lines that point into the file.
+            // The parser's message has several lines that point into the file, and quote it.
             Self::ParseConfig(path, error) => {
-                writeln!(f, "xenops: parse {}: {}", path.display(), error.to_string().trim_end())
+                let message = print::printable_lines(error.to_string().trim_end());
+                writeln!(f, "xenops: parse {}: {message}", name(path))
             }
-            Self::Config(path, problem) => writeln!(f, "xenops: {}: {problem}", path.display()),
+            Self::Config(path, problem) => writeln!(f, "xenops: {}: {problem}", name(path)),
             Self::NotSeen(text) => writeln!(f, "xenops: {text:?} was not printed in time"),
             Self::Io(operation, error) => writeln!(f, "xenops: {operation}: {error}"),
             Self::Quiet(_) => Ok(()),
         }
     }
+}
+
+fn name(path: &Path) -> String {
+    print::printable(&path.display().to_string())
 }
 
 impl From<xenops::Error> for Failure {
@@ -94,8 +97,7 @@ impl From<xenops::Error> for Failure {
     }
 }
 
-/// The whole chain on one line. Some of it comes from elsewhere, a file's name or a library's words:
-/// nothing in it moves the cursor.
+/// The whole chain on one line.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -34,8 +34,21 @@ impl<'a> Record<'a> {
 /// Prints a JSON array.
 pub(crate) fn json(domains: &[Domain], out: &mut impl Write) -> io::Result<()> {
     let records: Vec<Record<'_>> = domains.iter().map(Record::of).collect();
-    serde_json::to_writer_pretty(&mut *out, &records)?;
-    writeln!(out)
+    writeln!(out, "{}", harmless(&serde_json::to_string_pretty(&records)?))
+}
+
+/// JSON with those characters escaped that a terminal would obey: JSON itself demands it for a part
+/// of them only. Outside of strings there are none but the ends of lines.
+fn harmless(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || !is_obeyed(c) {
+            text.push(c);
+        } else {
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 /// Prints a line for each domain under a heading.
@@ -63,10 +76,23 @@ pub(crate) fn table(domains: &[Domain], out: &mut impl Write) -> io::Result<()> 
     Ok(())
 }
 
-/// Text from elsewhere, such as a name in the store where other tools write too, with nothing in it
-/// that moves the cursor.
-pub(crate) fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+/// Text from elsewhere, such as a name in the store where other tools write too, on one line and with
+/// nothing in it that a terminal obeys.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if is_obeyed(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same for text of several lines.
+pub(crate) fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a terminal does something for this character other than to show it: moves the cursor,
+/// starts an escape sequence, or turns the direction of what follows (Unicode, UAX #9), so that a line
+/// says another thing than it holds.
+fn is_obeyed(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -94,5 +120,25 @@ mod tests {
     #[test]
     fn a_name_cannot_move_the_cursor() {
         assert_eq!(printable("a\u{1b}[2J"), "a\u{fffd}[2J");
+        assert_eq!(printable("a\u{9b}2J\n"), "a\u{fffd}2J\u{fffd}");
+    }
+
+    #[test]
+    fn a_name_cannot_turn_the_line_around() {
+        assert_eq!(printable("a\u{202e}b\u{2066}"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(printable("gr\u{fc}n \u{5d0}"), "gr\u{fc}n \u{5d0}");
+    }
+
+    #[test]
+    fn several_lines_stay_lines() {
+        assert_eq!(printable_lines("a\u{1b}\n\u{7}b"), "a\u{fffd}\n\u{fffd}b");
+    }
+
+    #[test]
+    fn json_holds_a_hostile_name_and_shows_none_of_it_to_the_terminal() {
+        let name = "a\u{1b}[2J\u{9b}2J\u{7f}\u{202e}";
+        let json = harmless(&serde_json::to_string_pretty(&[name]).unwrap());
+        assert_eq!(json, "[\n  \"a\\u001b[2J\\u009b2J\\u007f\\u202e\"\n]");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), [name]);
     }
 }

@@ -35,6 +35,18 @@ fn a_wrong_configuration_is_found_before_xen_is_looked_for() {
 }
 
 #[test]
+fn a_configuration_file_is_quoted_without_what_a_terminal_obeys() {
+    let name = format!("xenops-\u{1b}]0;title-{}.toml", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, "name = \"web\"\n# \u{1b}[2J\u{9b}2J\n").expect("write a file");
+    let output = xenops(&["create", &path.to_string_lossy()]);
+    std::fs::remove_file(&path).expect("remove it");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("# \u{fffd}[2J"), "{}", said(&output));
+    assert!(!said(&output).contains(['\u{1b}', '\u{9b}']), "{:?}", said(&output));
+}
+
+#[test]
 fn a_configuration_that_is_not_there_is_named() {
     let output = xenops(&["create", "/nowhere/web.toml"]);
     assert_eq!(output.status.code(), Some(2));
