@@ -1,8 +1,9 @@
 //! Reaching a domain's first console through the pseudo-terminal that xenconsoled made for it.
 //!
-//! The path of the terminal comes from a node that the guest may only read ([`devices::Console`]),
-//! and still it is believed only if it is a pseudo-terminal: the domain may have been made by a
-//! toolstack that was less careful.
+//! The path of the terminal stands in a node that a guest may only read ([`devices::Console`]). The
+//! domain may have been made by a toolstack that was less careful, so the path is taken only from a
+//! node that nobody but the control domain can write, and opened only if it is a pseudo-terminal: a
+//! guest that could choose would show its user the terminal of somebody else (XSA-57).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,6 +14,7 @@ use devices::paths::DomainPaths;
 use rustix::fs::{OFlags, fstat, major};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use xen_types::{Deadline, DomId};
+use xs::{Access, Grantee, Perms, View};
 
 use crate::error::{Cause, Error, Problem, Result};
 use crate::host::Host;
@@ -29,7 +31,8 @@ impl Host {
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is no such domain, [`crate::Kind::TimedOut`] if the
-    /// daemon made no terminal for it.
+    /// daemon made no terminal for it, [`crate::Kind::Invalid`] if others than the control domain
+    /// may say which terminal it is, or what they say is none.
     pub fn console(&self, dom: DomId, deadline: Deadline) -> Result<Console> {
         let fail = |cause: Cause| Error::new("open the console of", dom, cause);
         self.existing(dom).map_err(fail)?;
@@ -44,9 +47,21 @@ impl Host {
             value.is_some_and(|name| !name.is_empty())
         });
         let met = self.store.wait(&named, deadline)?;
+        if !is_ours_alone(&self.store.with_deadline(deadline).perms(&tty)?) {
+            return Err(Problem::OpenToOthers(tty.to_string()).into());
+        }
         let name = met.value(&tty).unwrap_or_default();
         Ok(String::from_utf8_lossy(name).into_owned())
     }
+}
+
+/// Whether nobody but the control domain can write a node.
+fn is_ours_alone(perms: &Perms) -> bool {
+    let writes = |access| matches!(access, Access::Write | Access::Both);
+    let ours = Grantee::Domain(DomId::DOM0);
+    perms.owner() == DomId::DOM0
+        && !writes(perms.others())
+        && perms.entries().iter().all(|&(who, access)| who == ours || !writes(access))
 }
 
 fn open(terminal: &str) -> Result<Console, Cause> {
@@ -112,5 +127,25 @@ mod tests {
         assert!(refusal("/etc/passwd"));
         assert!(refusal("/dev/pts/../../etc/passwd"));
         assert!(refusal("/dev/pts/"));
+        assert!(refusal("/dev/pts/0\u{1b}[2J"));
+        assert!(refusal("dev/pts/0"));
+    }
+
+    fn ours_alone(perms: &[&str]) -> bool {
+        is_ours_alone(&Perms::parse(perms.iter().copied()).unwrap())
+    }
+
+    #[test]
+    fn a_node_that_guests_may_read_is_ours_alone() {
+        assert!(ours_alone(&["n0", "r7"]));
+        assert!(ours_alone(&["r0", "b0"]));
+    }
+
+    #[test]
+    fn a_node_that_somebody_else_can_write_is_not() {
+        assert!(!ours_alone(&["n7", "r0"]));
+        assert!(!ours_alone(&["b0"]));
+        assert!(!ours_alone(&["n0", "r7", "w8"]));
+        assert!(!ours_alone(&["n0", "b32757"]));
     }
 }

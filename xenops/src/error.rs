@@ -124,6 +124,9 @@ pub enum Problem {
         /// What is free.
         free: MiB,
     },
+    /// A node whose value has to be believed can be written by others than the control domain.
+    #[error("xenstore {0} can be written by others than the control domain")]
+    OpenToOthers(String),
     /// Another client is connected to a channel.
     #[error("another client is connected to it")]
     OtherClient,
@@ -241,6 +244,7 @@ impl Problem {
             | Self::ControlDomain
             | Self::FromTheOtherEnd { .. }
             | Self::Malformed { .. }
+            | Self::OpenToOthers(_)
             | Self::UntrustedTerminal(_) => Kind::Invalid,
             Self::NameTaken(_) | Self::UuidTaken(_) => Kind::Exists,
             Self::NoSuchDomain => Kind::NotFound,
