@@ -71,7 +71,8 @@ impl Host {
     /// The domain that a person means: by number, by UUID or by name, in that order.
     ///
     /// # Errors
-    /// [`crate::Kind::NotFound`] if there is none.
+    /// [`crate::Kind::NotFound`] if there is none, [`crate::Kind::Exists`] if several have the name:
+    /// which of them is meant nobody but the caller knows.
     pub fn find(&self, whom: &str) -> Result<Domain> {
         let fail = |cause: Cause| Error::new("find", Subject::Name(whom.to_owned()), cause);
         if let Ok(dom) = whom.parse::<DomId>() {
@@ -84,10 +85,7 @@ impl Host {
             Some(uuid) => domain.uuid == uuid,
             None => domain.name.as_deref() == Some(whom),
         });
-        // A run that is still dying has the same name and UUID as the one that took its place.
-        let living = meant.iter().position(|domain| domain.state != State::Dying);
-        let index = living.unwrap_or(0);
-        meant.into_iter().nth(index).ok_or_else(|| fail(Problem::NoSuchDomain.into()))
+        the_one(meant).map_err(|problem| fail(problem.into()))
     }
 
     /// The hypervisor's record of a domain, or the problem that there is none.
@@ -123,6 +121,18 @@ impl Host {
     }
 }
 
+/// The one domain of several with the same name or UUID. A run that is still dying shares them with
+/// the one that took its place.
+fn the_one(mut meant: Vec<Domain>) -> Result<Domain, Problem> {
+    if meant.iter().any(|domain| domain.state != State::Dying) {
+        meant.retain(|domain| domain.state != State::Dying);
+        if let [one, other, ..] = meant.as_slice() {
+            return Err(Problem::Ambiguous(one.id, other.id));
+        }
+    }
+    meant.into_iter().next().ok_or(Problem::NoSuchDomain)
+}
+
 impl State {
     /// What the hypervisor's flags mean together, the most final first.
     pub(crate) fn of(info: &DomainInfo) -> Self {
@@ -149,5 +159,40 @@ impl fmt::Display for State {
             Self::Shutdown(reason) => reason.fmt(f),
             Self::Dying => f.write_str("dying"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain(id: u16, state: State) -> Domain {
+        Domain {
+            id: DomId::new(id).unwrap(),
+            uuid: "00112233-4455-6677-8899-aabbccddeeff".parse().unwrap(),
+            name: Some("web".to_owned()),
+            state,
+            memory: KiB(0),
+            vcpus: 1,
+            cpu_time: Duration::ZERO,
+        }
+    }
+
+    fn id_of(meant: Vec<Domain>) -> Result<u16, Problem> {
+        the_one(meant).map(|domain| domain.id.raw())
+    }
+
+    #[test]
+    fn a_name_that_two_living_domains_have_means_neither() {
+        let (one, other) = (domain(3, State::Blocked), domain(5, State::Paused));
+        let both = Problem::Ambiguous(one.id, other.id);
+        assert_eq!(id_of(vec![one, domain(4, State::Dying), other]), Err(both));
+    }
+
+    #[test]
+    fn a_run_that_is_dying_makes_way_for_the_next() {
+        assert_eq!(id_of(vec![domain(3, State::Dying), domain(5, State::Running)]), Ok(5));
+        assert_eq!(id_of(vec![domain(3, State::Dying), domain(5, State::Dying)]), Ok(3));
+        assert_eq!(id_of(Vec::new()), Err(Problem::NoSuchDomain));
     }
 }

@@ -74,6 +74,9 @@ pub enum Cause {
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 #[non_exhaustive]
 pub enum Problem {
+    /// Several domains answer to the name or UUID, these two among them.
+    #[error("domains {0} and {1} both answer to it")]
+    Ambiguous(DomId, DomId),
     /// The caller, or a signal, asked to stop.
     #[error("cancelled")]
     Cancelled,
@@ -246,7 +249,7 @@ impl Problem {
             | Self::Malformed { .. }
             | Self::OpenToOthers(_)
             | Self::UntrustedTerminal(_) => Kind::Invalid,
-            Self::NameTaken(_) | Self::UuidTaken(_) => Kind::Exists,
+            Self::Ambiguous(..) | Self::NameTaken(_) | Self::UuidTaken(_) => Kind::Exists,
             Self::NoSuchDomain => Kind::NotFound,
             Self::NotEnoughMemory { .. } => Kind::NoMemory,
             Self::OtherClient | Self::OtherDevices(_) => Kind::Busy,
