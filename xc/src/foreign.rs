@@ -28,7 +28,8 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use xen_types::{DomId, Gfn, PageCount};
-use xenctrl_sys::shared::{MappedFrames, Mapping, Privcmd, ResourceOf};
+use xenctrl_sys::shared::Privcmd;
+pub use xenctrl_sys::shared::{MappedFrames, Mapping, ResourceOf};
 
 use crate::error::{Error, Result};
 pub use crate::shared::FrameFailure;
