@@ -108,6 +108,9 @@ pub(crate) struct Shape {
     /// The folder of the host that is /host in dom0.
     #[arg(long, value_name = "FOLDER")]
     share: Option<PathBuf>,
+    /// Put a device model for HVM guests into dom0, and log what guests say to Xen.
+    #[arg(long)]
+    device_model: bool,
     /// Seconds from the start of QEMU to the first command.
     #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = seconds())]
     boot_deadline: u64,
@@ -131,6 +134,7 @@ impl Shape {
             numa: self.numa,
             memory: self.memory,
             share: self.share.clone(),
+            device_model: self.device_model,
             boot_deadline: Duration::from_secs(self.boot_deadline),
             hang_deadline: Duration::from_secs(self.hang_deadline),
             ..Options::new(self.xen)

@@ -2,7 +2,8 @@
 //!
 //! All of them are ignored, so that a plain `cargo test` reports them and runs none. The
 //! tests of a release share one machine, but for those of `own_vm`, which ruin theirs and get one
-//! each, and those of `two_nodes`, which share one that is more than the plain machine.
+//! each, those of `two_nodes`, which share one that is more than the plain machine, and those of `hvm`,
+//! whose machine has a device model in dom0.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -25,6 +26,8 @@ enum Place {
     Shared,
     /// The machine with two nodes and the scheduler credit.
     TwoNodes,
+    /// The machine with a device model, which logs what guests say to Xen.
+    DeviceModel,
     /// A machine for each of them.
     Own,
 }
@@ -34,6 +37,7 @@ impl Place {
         match file {
             "own_vm" => Self::Own,
             "two_nodes" => Self::TwoNodes,
+            "hvm" => Self::DeviceModel,
             _ => Self::Shared,
         }
     }
@@ -42,6 +46,7 @@ impl Place {
         let plain = Options { store: release.choice.store, ..Options::new(release.xen) };
         match self {
             Self::TwoNodes => Options { numa: 2, extra_xen: "sched=credit".into(), ..plain },
+            Self::DeviceModel => Options { device_model: true, ..plain },
             Self::Shared | Self::Own => plain,
         }
     }
@@ -149,7 +154,8 @@ fn plan(programs: &[TestProgram], filter: Option<&str>) -> Result<Vec<Run>> {
 /// What runs on which machine: first all that share one, then those that get their own.
 fn machines(runs: &[Run]) -> Vec<Vec<&Run>> {
     let at = |place| runs.iter().filter(move |run| run.place == place);
-    let shared = [Place::Shared, Place::TwoNodes].map(|place| at(place).collect::<Vec<_>>());
+    let shared = [Place::Shared, Place::TwoNodes, Place::DeviceModel]
+        .map(|place| at(place).collect::<Vec<_>>());
     let own = at(Place::Own).map(|run| vec![run]);
     shared.into_iter().filter(|runs| !runs.is_empty()).chain(own).collect()
 }
@@ -265,13 +271,20 @@ mod tests {
             run("own_vm", Some("a")),
             run("own_vm", Some("b")),
             run("two_nodes", None),
+            run("hvm", None),
             run("xenbus", None),
         ];
         let names = |runs: Vec<&Run>| runs.iter().map(|run| run.program.name.clone()).collect();
         let machines: Vec<Vec<String>> = machines(&runs).into_iter().map(names).collect();
         assert_eq!(
             machines,
-            [vec!["host", "xenbus"], vec!["two_nodes"], vec!["own_vm"], vec!["own_vm"]]
+            [
+                vec!["host", "xenbus"],
+                vec!["two_nodes"],
+                vec!["hvm"],
+                vec!["own_vm"],
+                vec!["own_vm"]
+            ]
         );
     }
 

@@ -154,12 +154,12 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 const INIT: &str = include_str!("../dom0/init");
 /// Debian's name for this kind of machine, in the paths of libraries.
-const HOST: &str = "x86_64-linux-gnu";
-const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
+pub(super) const HOST: &str = "x86_64-linux-gnu";
+pub(super) const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 const LOADER: &str = "ld-linux-x86-64.so.2";
 
 /// What a Rust program may be linked with.
-const C_LIBRARIES: [&str; 7] = [
+pub(super) const C_LIBRARIES: [&str; 7] = [
     "libc.so.6",
     "libdl.so.2",
     "libgcc_s.so.1",

@@ -5,6 +5,7 @@
 //!                                             linux           vmlinux, modules, busybox
 //!                                             libc            dom0's C library
 //!                                             dom0-4.17 ...   Xen, its tools and their libraries
+//!                                             device-model-4.17 ...  for HVM guests
 //!                                             headers-4.17 ...  for `cargo xtask headers`
 //!                       linux + libc + dom0-V ──▶ base-V      xen, base.cpio, hello.cpio
 //!   base.cpio + agent + tiny guest + *.toml   ──▶ machine-V   initrd
@@ -18,6 +19,7 @@ mod apt;
 mod bzimage;
 mod cached;
 mod cpio;
+mod device_model;
 mod dom0;
 mod elf;
 pub(crate) mod glibc;
@@ -93,6 +95,21 @@ pub(crate) fn print(xen: Option<XenRelease>) -> Result<ExitCode> {
         writeln!(out, "qemu: {}", base.qemu.program.display())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the archive of the device model present that dom0s of `xen` may get.
+pub(crate) fn device_model(xen: XenRelease, report: &dyn Fn(&str)) -> Result<PathBuf> {
+    let lab = workspace::target()?.join("lab");
+    let _alone = lock(&lab, report)?;
+    let store = Store::new(lab.clone(), report);
+    let libc = store.tree("libc", &Set::libc())?;
+    let tree = store.tree(&format!("device-model-{xen}"), &Set::device_model(xen))?;
+    let recipe = [&packages::list(&tree)?, &packages::list(&libc)?, device_model::RECIPE].concat();
+    let folder = lab.join(format!("device-model-{xen}.d"));
+    cached::folder(&folder, &recipe, |folder| {
+        write(&folder.join("archive.cpio"), &device_model::archive(&tree, &libc)?)
+    })?;
+    Ok(folder.join("archive.cpio"))
 }
 
 /// Makes the unpacked store daemons present in `tree`, from the lab's own stock of packages.

@@ -106,6 +106,11 @@ impl Set {
         Self::new(xen.suite(), &wanted, Libraries::All)
     }
 
+    /// The device model of HVM guests and their firmware.
+    pub(crate) fn device_model(xen: XenRelease) -> Self {
+        Self::new(xen.suite(), &["qemu-system-xen", "qemu-system-data", "seabios"], Libraries::All)
+    }
+
     fn new(suite: Suite, wanted: &[&str], libraries: Libraries) -> Self {
         Self { suite, wanted: wanted.iter().map(|&name| name.to_owned()).collect(), libraries }
     }

@@ -66,6 +66,8 @@ pub(crate) struct Options {
     /// More options for Xen's and for dom0's command line.
     pub(crate) extra_xen: String,
     pub(crate) extra_dom0: String,
+    /// Whether dom0 gets a device model for HVM guests.
+    pub(crate) device_model: bool,
     /// Keep the machine when this process ends, under this name.
     pub(crate) keep: Option<String>,
     /// From the start of QEMU to the first word of the agent.
@@ -87,6 +89,7 @@ impl Options {
             log: None,
             extra_xen: String::new(),
             extra_dom0: String::new(),
+            device_model: false,
             keep: None,
             boot_deadline: Duration::from_secs(180),
             hang_deadline: Duration::from_secs(60),
@@ -119,6 +122,8 @@ impl Machine {
         report("building the programs for dom0");
         let programs = build::programs()?;
         let images = images::prepare(options.xen, &programs.agent, report)?;
+        let device_model = options.device_model.then(|| images::device_model(options.xen, report));
+        let device_model = device_model.transpose()?;
         let folder = Folder::create(options, &images)?;
         report(&format!("booting Xen {} (serial log: {})", options.xen, folder.log().display()));
         let begin = Instant::now();
@@ -134,6 +139,9 @@ impl Machine {
         machine.greet(begin + options.boot_deadline, options.boot_deadline)?;
         report(&format!("dom0 is ready after {:.1} s", begin.elapsed().as_secs_f32()));
         machine.push_programs(&programs)?;
+        if let Some(archive) = device_model {
+            machine.unpack(&archive)?;
+        }
         if options.keep.is_some() {
             // Not before: one that does not come up whole is of no use to anybody.
             machine.process.keep();

@@ -48,6 +48,17 @@ impl Machine {
         Ok(())
     }
 
+    /// Unpacks a cpio archive of the host in dom0; what is there already stays.
+    pub(super) fn unpack(&mut self, archive: &Path) -> Result<()> {
+        let place = Path::new("/tmp/archive.cpio");
+        self.push(archive, place)?;
+        let script = "cd / && cpio -idm <\"$1\" 2>/dev/null && rm \"$1\"";
+        let argv = ["sh", "-c", script, "unpack"].map(OsStr::new);
+        self.output_of(&Command::new(argv.into_iter().chain([place.as_os_str()])))
+            .with_context(|| format!("unpack {} in dom0", archive.display()))
+            .map(drop)
+    }
+
     fn share_file(&mut self, file: &Path, share: &Path, dest: &Path) -> Result<()> {
         let name = format!(".push-{}-{}", std::process::id(), self.fresh_id());
         let shared = share.join(&name);

@@ -43,12 +43,14 @@ impl Shape {
         };
         // A machine of 1280 MiB still boots, with half as much for dom0.
         let dom0 = if options.memory >= 2048 { 1024 } else { 512 };
+        // The firmware of HVM guests speaks to Xen's log only.
+        let guests = if options.device_model { "all" } else { "warning" };
         Self {
             memory: options.memory,
             nodes: options.numa,
             // Not `noreboot`: a panic then resets, and -no-reboot turns that into an exit.
             xen: format!(
-                "com1=115200,8n1 console=com1 loglvl=warning guest_loglvl=warning \
+                "com1=115200,8n1 console=com1 loglvl=warning guest_loglvl={guests} \
                  dom0_mem={dom0}M,max:{dom0}M dom0_max_vcpus=1 {}",
                 options.extra_xen
             ),
@@ -152,6 +154,12 @@ mod tests {
     fn the_store_daemon_is_a_word_for_dom0() {
         let line = line(|options| options.store = Store::Ocaml);
         assert!(line.contains(" lab.store=ocaml ,dom0.cpio"), "{line}");
+    }
+
+    #[test]
+    fn what_firmware_says_is_logged_where_there_is_a_device_model() {
+        let line = line(|options| options.device_model = true);
+        assert!(line.contains(" guest_loglvl=all "), "{line}");
     }
 
     #[test]
