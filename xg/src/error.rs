@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use xen_types::{DomId, Kind, MiB};
 
 use crate::backend::{CallError, OpenError};
-use crate::{GuestKind, ImageError, PayloadError};
+use crate::{Compression, GuestKind, ImageError, PayloadError, UnpackError};
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -43,6 +43,16 @@ pub enum Error {
         name: Arc<str>,
         /// What is wrong with it.
         source: ImageError,
+    },
+    /// A compressed kernel could not be unpacked.
+    #[error("unpack {compression} kernel {name}")]
+    Unpack {
+        /// Where the kernel came from.
+        name: Arc<str>,
+        /// How it is compressed.
+        compression: Compression,
+        /// Why.
+        source: UnpackError,
     },
     /// The configuration cannot be built.
     #[error("build domain {dom}")]
@@ -156,6 +166,7 @@ impl Error {
             Self::Open { source } => source.errno().map_or(Kind::Unavailable, kind_of),
             Self::Read { source, .. } => source.errno().map_or(Kind::Invalid, kind_of),
             Self::Image { .. } => Kind::Invalid,
+            Self::Unpack { source, .. } => source.errno().map_or(Kind::Invalid, kind_of),
             Self::Config {
                 source: InvalidConfig::Guest(_) | InvalidConfig::PvhVcpus(_), ..
             } => Kind::Unavailable,

@@ -50,6 +50,7 @@ mod layout;
 mod payload;
 mod policy;
 mod resume;
+mod unpack;
 
 pub mod backend;
 
@@ -64,6 +65,7 @@ pub use format::{Compression, Elf, Format, ImageError};
 pub use payload::{Kernel, MAX_BYTES, PayloadError, Ramdisk};
 pub use policy::{Compatibility, CpuPolicy, CpuidLeaf, FeatureMask, FeatureSet, Msr};
 pub use policy::{PolicyEntry, SystemPolicy};
+pub use unpack::UnpackError;
 pub use xc::GuestKind;
 pub use xen_types::Kind;
 

@@ -1,26 +1,16 @@
 //! The setup header of a Linux bzImage (Documentation/arch/x86/boot.rst).
 
-use super::ImageError;
+use super::compression::Compression;
 use super::reader::Reader;
-
-/// How the payload of a bzImage is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Compression {
-    Bzip2,
-    Gzip,
-    Lz4,
-    Lzma,
-    Lzo,
-    Xz,
-    Zstd,
-}
+use super::{ImageError, Packed};
 
 /// Where the magic `HdrS` stands in a bzImage.
 pub(super) const MAGIC_AT: u64 = 0x202;
 
-pub(super) fn inspect(image: Reader<'_>) -> Result<Compression, ImageError> {
+/// The payload: an ELF file, compressed. Its last four bytes are the size of the ELF file, which the
+/// build of Linux appends (`size_append`, scripts/Makefile.lib) where the format does not end in it by
+/// itself, as gzip does.
+pub(super) fn payload(image: Reader<'_>) -> Result<Packed<'_>, ImageError> {
     let size = image.size();
     let cut = |end| ImageError::Truncated { part: "the setup header", end, size };
     let header = |value: Option<u32>| value.ok_or(cut(PAYLOAD_LENGTH_AT + 4));
@@ -37,25 +27,13 @@ pub(super) fn inspect(image: Reader<'_>) -> Result<Compression, ImageError> {
     if start >= size || end > size {
         return Err(ImageError::Truncated { part: "the compressed kernel", end, size });
     }
-    MAGICS
-        .iter()
-        .find(|(magic, _)| {
-            magic.len() as u64 <= u64::from(length) && image.starts_with(start, magic)
-        })
-        .map(|(_, compression)| *compression)
-        .ok_or(ImageError::UnknownCompression)
+    let payload = image.bytes(start, length.into()).unwrap_or_default();
+    let compression = Compression::of_payload(payload).ok_or(ImageError::UnknownCompression)?;
+    let no_size = ImageError::Truncated { part: "the size of the kernel", end: start + 4, size };
+    let (stream, unpacked) = payload.split_last_chunk().ok_or(no_size)?;
+    let stream = if compression == Compression::Gzip { payload } else { stream };
+    Ok(Packed { compression, stream, size: Some(u32::from_le_bytes(*unpacked)) })
 }
-
-/// As `xc_dom_probe_bzimage_kernel` compares them, in its order.
-const MAGICS: [(&[u8], Compression); 7] = [
-    (b"\x1f\x8b", Compression::Gzip),
-    (b"BZh", Compression::Bzip2),
-    (b"\xfd7zXZ\0", Compression::Xz),
-    (b"\x28\xb5\x2f\xfd", Compression::Zstd),
-    (b"\x5d\0", Compression::Lzma),
-    (b"\x89LZO\0", Compression::Lzo),
-    (b"\x02\x21", Compression::Lz4),
-];
 
 const SETUP_SECTORS_AT: u64 = 0x1f1;
 const VERSION_AT: u64 = 0x206;

@@ -2,15 +2,17 @@
 //!
 //! The rules are libxenguest's (`tools/libs/guest/xg_dom_*loader.c` and `xen/common/libelf`, 4.17
 //! and 4.20), so that nothing it would take is refused here, with one exception: a program segment
-//! beyond the end of the file, which it leaves out without failing.
+//! beyond the end of the file, which it leaves out without failing. Compressed files that are no
+//! bzImage are taken in more formats than gzip, the only one it knows: they are unpacked here.
 
 mod bzimage;
+mod compression;
 mod elf;
 mod reader;
 
 use xc::GuestKind;
 
-pub use bzimage::Compression;
+pub use compression::Compression;
 pub use elf::Elf;
 
 use reader::Reader;
@@ -23,8 +25,8 @@ pub enum Format {
     Elf(Elf),
     /// A Linux bzImage, such as Debian's `vmlinuz`; inside is an ELF file, compressed.
     BzImage(Compression),
-    /// A gzip file, which libxenguest unpacks before it looks further.
-    Gzip,
+    /// A compressed file that is no bzImage, such as `vmlinux.gz`.
+    Compressed(Compression),
     /// A flat image with a header of its own (`xg_dom_binloader.c`).
     Flat,
 }
@@ -87,20 +89,44 @@ pub enum ImageError {
     },
 }
 
+/// A compressed image, without what is around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Packed<'a> {
+    pub(crate) compression: Compression,
+    /// The compressed bytes.
+    pub(crate) stream: &'a [u8],
+    /// How many bytes they shall become, if anything says it.
+    pub(crate) size: Option<u32>,
+}
+
 /// Finds out what `image` is and whether it is whole.
 pub(crate) fn inspect(image: &[u8]) -> Result<Format, ImageError> {
     let reader = Reader::new(image);
     if reader.starts_with(0, b"\x7fELF") {
         return elf::inspect(reader).map(Format::Elf);
     }
-    if reader.starts_with(bzimage::MAGIC_AT, b"HdrS") {
-        return bzimage::inspect(reader).map(Format::BzImage);
+    if is_bzimage(reader) {
+        return bzimage::payload(reader).map(|payload| Format::BzImage(payload.compression));
     }
-    // Shorter ones are not taken for gzip (xc_dom_check_gzip).
-    if reader.starts_with(0, b"\x1f\x8b") && image.len() >= 6 {
-        return Ok(Format::Gzip);
+    if let Some(compression) = Compression::of_file(image) {
+        return Ok(Format::Compressed(compression));
     }
     if is_flat(reader) { Ok(Format::Flat) } else { Err(ImageError::UnknownFormat) }
+}
+
+/// What is compressed in `image`; `None` for what is not compressed.
+pub(crate) fn packed(image: &[u8]) -> Result<Option<Packed<'_>>, ImageError> {
+    match inspect(image)? {
+        Format::BzImage(_) => bzimage::payload(Reader::new(image)).map(Some),
+        Format::Compressed(compression) => {
+            Ok(Some(Packed { compression, stream: image, size: None }))
+        }
+        Format::Elf(_) | Format::Flat => Ok(None),
+    }
+}
+
+fn is_bzimage(reader: Reader<'_>) -> bool {
+    reader.starts_with(bzimage::MAGIC_AT, b"HdrS")
 }
 
 /// Looks for the table of `xg_dom_binloader.c`: a magic number, flags and their checksum, aligned,

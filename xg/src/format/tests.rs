@@ -237,9 +237,50 @@ fn a_bzimage_without_a_payload_pointer_is_too_old() {
 }
 
 #[test]
-fn a_gzip_file_is_left_to_libxenguest() {
-    assert_eq!(inspect(b"\x1f\x8b\x08\0\0\0"), Ok(Format::Gzip));
+fn a_compressed_file_is_told_by_its_magic() {
+    let compression = |file: &[u8]| inspect(&[file, &[0; 16]].concat());
+    assert_eq!(compression(b"\x1f\x8b\x08"), Ok(Format::Compressed(Compression::Gzip)));
+    assert_eq!(compression(b"BZh9"), Ok(Format::Compressed(Compression::Bzip2)));
+    assert_eq!(compression(b"\xfd7zXZ\0"), Ok(Format::Compressed(Compression::Xz)));
+    assert_eq!(compression(b"\x28\xb5\x2f\xfd"), Ok(Format::Compressed(Compression::Zstd)));
+    assert_eq!(compression(b"\x02\x21\x4c\x18"), Ok(Format::Compressed(Compression::Lz4)));
+    assert_eq!(compression(b"\x04\x22\x4d\x18"), Ok(Format::Compressed(Compression::Lz4)));
     assert_eq!(inspect(b"\x1f\x8b\x08"), Err(ImageError::UnknownFormat));
+}
+
+#[test]
+fn an_lzma_file_is_told_by_what_lzma_writes() {
+    let header = |dictionary: u32, size: u64| {
+        let header = [&[0x5d][..], &dictionary.to_le_bytes(), &size.to_le_bytes()].concat();
+        inspect(&header)
+    };
+    let lzma = Ok(Format::Compressed(Compression::Lzma));
+    assert_eq!(header(8 << 20, u64::MAX), lzma);
+    assert_eq!(header(3 << 20, 65_906_612), lzma);
+    assert_eq!(header(5 << 20, u64::MAX), Err(ImageError::UnknownFormat));
+    assert_eq!(header(0, u64::MAX), Err(ImageError::UnknownFormat));
+    assert_eq!(header(8 << 20, 1 << 38), Err(ImageError::UnknownFormat));
+}
+
+#[test]
+fn the_payload_of_a_bzimage_ends_in_its_size() {
+    let payload = b"\xfd7zXZ\0...\x39\x30\0\0";
+    let packed =
+        packed(&bzimage(payload)).map(|packed| packed.map(|p| (p.stream.to_vec(), p.size)));
+    assert_eq!(packed, Ok(Some((b"\xfd7zXZ\0...".to_vec(), Some(12345)))));
+}
+
+#[test]
+fn the_size_in_a_gzip_payload_is_part_of_it() {
+    let payload = b"\x1f\x8b\x08...\x39\x30\0\0";
+    let packed =
+        packed(&bzimage(payload)).map(|packed| packed.map(|p| (p.stream.to_vec(), p.size)));
+    assert_eq!(packed, Ok(Some((payload.to_vec(), Some(12345)))));
+}
+
+#[test]
+fn what_is_not_compressed_has_nothing_to_unpack() {
+    assert_eq!(packed(&elf(&linux_notes())), Ok(None));
 }
 
 #[test]

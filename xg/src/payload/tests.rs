@@ -84,3 +84,78 @@ fn clones_share_the_image() {
     let kernel = Kernel::from_bytes("k", vec![1]).unwrap();
     assert_eq!(kernel.clone().bytes().as_ptr(), kernel.bytes().as_ptr());
 }
+
+/// A bzImage with this payload, as a Linux build makes it.
+fn bzimage(payload: &[u8]) -> Vec<u8> {
+    let mut image = vec![0; 0x400];
+    image[0x1f1] = 1;
+    image[0x202..0x206].copy_from_slice(b"HdrS");
+    image[0x206..0x208].copy_from_slice(&[0x0f, 0x02]);
+    image[0x24c..0x250].copy_from_slice(&u32::try_from(payload.len()).unwrap().to_le_bytes());
+    image.extend(payload);
+    image
+}
+
+/// The smallest that passes inspection: an ELF header without segments.
+fn elf() -> Vec<u8> {
+    let mut image = b"\x7fELF\x02\x01\x01".to_vec();
+    image.resize(64, 0);
+    image[18] = 62;
+    image
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    io::Write::write_all(&mut encoder, content).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn the_kernel_in_a_bzimage_keeps_its_name() {
+    let kernel = Kernel::from_bytes("/boot/vmlinuz", bzimage(&gzip(&elf()))).unwrap();
+    let unpacked = kernel.unpack().unwrap();
+    assert_eq!(unpacked.bytes(), elf());
+    assert_eq!(unpacked.name(), "/boot/vmlinuz");
+}
+
+#[test]
+fn a_bzimage_in_a_gzip_file_is_unpacked_to_the_kernel() {
+    let kernel = Kernel::from_bytes("k", gzip(&bzimage(&gzip(&elf())))).unwrap();
+    assert_eq!(kernel.unpack().unwrap().bytes(), elf());
+}
+
+#[test]
+fn a_kernel_that_is_not_compressed_is_shared() {
+    let kernel = Kernel::from_bytes("k", elf()).unwrap();
+    assert_eq!(kernel.unpack().unwrap().bytes().as_ptr(), kernel.bytes().as_ptr());
+}
+
+#[test]
+fn a_payload_that_is_no_kernel_is_refused() {
+    let kernel = Kernel::from_bytes("k", bzimage(&gzip(b"buy milk"))).unwrap();
+    let error = kernel.unpack().unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert_eq!(error.source().unwrap().to_string(), "neither an ELF file nor a bzImage");
+}
+
+#[test]
+fn a_damaged_payload_is_named_with_its_compression() {
+    let mut payload = gzip(&elf());
+    let at = payload.len() - 8;
+    payload[at] ^= 1; // of the checksum
+    let error = Kernel::from_bytes("k", bzimage(&payload)).unwrap().unpack().unwrap_err();
+    assert_eq!(error.to_string(), "unpack gzip kernel k");
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert_eq!(error.source().unwrap().to_string(), "damaged or truncated");
+}
+
+#[test]
+fn a_payload_of_another_size_than_it_says_is_refused() {
+    let mut payload = include_bytes!("../unpack/samples/small.bz2").to_vec();
+    payload.extend(693_u32.to_le_bytes());
+    let error = Kernel::from_bytes("k", bzimage(&payload)).unwrap().unpack().unwrap_err();
+    assert_eq!(
+        error.source().unwrap().to_string(),
+        "692 bytes come out of it, its header says 693"
+    );
+}
