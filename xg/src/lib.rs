@@ -42,6 +42,7 @@
 
 mod acpi;
 mod build;
+mod cache;
 mod cpu;
 mod dump;
 mod error;
@@ -59,6 +60,7 @@ use std::sync::Arc;
 use xc::Xc;
 
 pub use build::{BuildConfig, Built, RingFrame};
+pub use cache::{KernelCache, Origin, Prepared};
 pub use cpu::CpuOptions;
 pub use error::{Error, InvalidConfig, Result};
 pub use format::{Compression, Elf, Format, ImageError};

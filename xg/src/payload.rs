@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use crate::error::Role;
 use crate::format::{self, Format};
 use crate::unpack::unpack;
-use crate::{Error, GuestKind, Result};
+use crate::{Compression, Error, GuestKind, Result};
 
 /// The largest kernel or ramdisk: libxenguest takes no larger one (`XC_DOM_DECOMPRESS_MAX`,
 /// `tools/include/xenguest.h`).
@@ -74,7 +74,7 @@ impl Kernel {
     /// that is not compressed, or with LZO, is given back as it is, sharing its bytes.
     ///
     /// It takes as long as the system's tools, some 0.7 s for the xz kernel of Debian 12, and as much
-    /// memory as comes out.
+    /// memory as comes out. [`KernelCache`](crate::KernelCache) does it once for many guests.
     ///
     /// # Errors
     /// As [`Kernel::inspect`], also for what came out. [`Kind::Invalid`](crate::Kind::Invalid) if it is
@@ -91,6 +91,14 @@ impl Kernel {
         }
         kernel.inspect()?;
         Ok(kernel)
+    }
+
+    /// Whether there is something to unpack, as far as its headers tell.
+    pub(crate) fn is_packed(&self) -> Result<bool> {
+        Ok(match self.inspect()? {
+            Format::BzImage(how) | Format::Compressed(how) => how != Compression::Lzo,
+            Format::Elf(_) | Format::Flat => false,
+        })
     }
 
     /// What it becomes when it is decompressed once; `None` if it is not compressed.
