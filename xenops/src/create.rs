@@ -37,6 +37,8 @@ pub struct CreateOptions {
 impl Host {
     /// Creates a domain and, unless asked otherwise, lets it run.
     ///
+    /// A compressed kernel is unpacked once for all guests: see [`Host::with_kernel_cache`].
+    ///
     /// # Errors
     /// Whatever fails, all that was made is taken away again; [`Error::leftovers`] names what could
     /// not be. [`crate::Kind::Exists`] for a name in use, [`crate::Kind::NoMemory`] when the host
@@ -49,7 +51,7 @@ impl Host {
     ) -> Result<DomId> {
         let fail = |cause: Cause| Error::new("create", Subject::Name(config.name.clone()), cause);
         config.check().map_err(|problem| fail(problem.into()))?;
-        let images = Images::load(config).map_err(|error| fail(error.into()))?;
+        let images = Images::load(config, &self.kernels).map_err(|error| fail(error.into()))?;
         let physical = self.xc.physinfo().map_err(|error| fail(error.into()))?;
         let hap = physical.capabilities.contains(Capabilities::HAP);
         let memory = footprint(config.kind, config.memory, config.vcpus, hap);

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use xc::Xc;
-use xen_types::Deadline;
-use xg::Xg;
+use xen_types::{Deadline, MiB};
+use xg::{KernelCache, Xg};
 use xs::Client;
 
 use crate::error::{Cause, Error, Result, Subject};
@@ -15,6 +15,7 @@ use crate::limits::Limits;
 pub struct Host {
     pub(crate) store: Client,
     pub(crate) xc: Xc,
+    pub(crate) kernels: Arc<KernelCache>,
     builder: Arc<OnceLock<Xg>>,
 }
 
@@ -29,12 +30,24 @@ impl Host {
         let fail = |cause: Cause| Error::new("open the Xen host", Subject::Host, cause);
         let xc = Xc::open().map_err(|error| fail(error.into()))?;
         let store = Client::open().map_err(|error| fail(error.into()))?;
-        Ok(Self { store, xc, builder: Arc::default() })
+        let kernels = KernelCache::new().in_folder(KernelCache::FOLDER, Self::KERNELS);
+        Ok(Self { store, xc, kernels: Arc::new(kernels), builder: Arc::default() })
     }
 
-    /// A host of handles that the caller opened.
+    /// A host of handles that the caller opened. It keeps no unpacked kernels.
     pub fn from_parts(store: Client, xc: Xc, builder: Xg) -> Self {
-        Self { store, xc, builder: Arc::new(OnceLock::from(builder)) }
+        Self { store, xc, kernels: Arc::default(), builder: Arc::new(OnceLock::from(builder)) }
+    }
+
+    /// How much of unpacked kernels is kept in [`KernelCache::FOLDER`] unless
+    /// [another cache](Host::with_kernel_cache) is chosen: some eight of distributions.
+    pub const KERNELS: MiB = MiB(512);
+
+    /// The same host, whose creations have their kernels unpacked by `cache`. An empty
+    /// [`KernelCache::new`] keeps nothing.
+    #[must_use]
+    pub fn with_kernel_cache(&self, cache: KernelCache) -> Self {
+        Self { kernels: Arc::new(cache), ..self.clone() }
     }
 
     /// The connection to the xenstore.

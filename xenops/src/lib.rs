@@ -47,3 +47,4 @@ pub use host::Host;
 pub use lifecycle::Stop;
 pub use limits::{Cancel, Limits};
 pub use xen_types::{Deadline, DomId, DomainUuid, Kind, MiB};
+pub use xg::KernelCache;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use xenops::KernelCache;
 
 /// Manages the domains of a Xen host from its control domain.
 ///
@@ -30,6 +31,12 @@ pub(crate) enum Command {
         /// Give up after this many seconds
         #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
         timeout: Duration,
+        /// Where unpacked kernels are kept for the next guests
+        #[arg(long, value_name = "FOLDER", default_value = KernelCache::FOLDER)]
+        kernel_cache: PathBuf,
+        /// Keep no unpacked kernel and use none
+        #[arg(long, conflicts_with = "kernel_cache")]
+        no_kernel_cache: bool,
     },
     /// List domains
     List {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use signal_hook::flag;
-use xenops::{Cancel, CreateOptions, Deadline, DomainConfig, Host, Limits, Stop};
+use xenops::{Cancel, CreateOptions, Deadline, DomainConfig, Host, KernelCache, Limits, Stop};
 
 use crate::args::{Command, Output};
 use crate::failure::{self, Failure};
@@ -16,10 +16,15 @@ pub(crate) fn run(
     open: impl FnOnce() -> xenops::Result<Host>,
 ) -> Result<(), Failure> {
     match command {
-        Command::Create { file, paused, timeout } => {
+        Command::Create { file, paused, timeout, kernel_cache, no_kernel_cache } => {
             let config = read_config(&file)?;
             let limits = limits(timeout)?;
-            let dom = open()?.create(&config, CreateOptions { paused }, &limits)?;
+            let cache = match no_kernel_cache {
+                true => KernelCache::new(),
+                false => KernelCache::new().in_folder(kernel_cache, Host::KERNELS),
+            };
+            let host = open()?.with_kernel_cache(cache);
+            let dom = host.create(&config, CreateOptions { paused }, &limits)?;
             say(|out| writeln!(out, "{dom}"))
         }
         Command::List { domains, output } => {

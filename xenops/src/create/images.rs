@@ -1,6 +1,6 @@
 //! The files a guest boots from, read and looked at before any domain exists.
 
-use xg::{Kernel, Ramdisk};
+use xg::{Kernel, KernelCache, Ramdisk};
 
 use crate::config::{DomainConfig, GuestKind};
 
@@ -12,9 +12,9 @@ pub(super) struct Images {
 }
 
 impl Images {
-    /// Reads the files and refuses a kernel that cannot be what the configuration says.
-    pub(super) fn load(config: &DomainConfig) -> Result<Self, xg::Error> {
-        let kernel = Kernel::load(&config.kernel)?;
+    /// Reads the files, unpacks the kernel and refuses one that cannot be what the configuration says.
+    pub(super) fn load(config: &DomainConfig, cache: &KernelCache) -> Result<Self, xg::Error> {
+        let kernel = cache.unpack(&Kernel::load(&config.kernel)?)?.kernel;
         kernel.check(hypervisor_kind(config.kind))?;
         let ramdisk = config.ramdisk.as_ref().map(Ramdisk::load).transpose()?;
         Ok(Self { kernel, ramdisk })
