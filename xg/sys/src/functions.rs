@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 
 use xenctrl_sys::{dumpcore_rtn_t, xc_interface};
 
-use crate::{CpuidLeaf, MsrEntry};
+use crate::{CpuidLeaf, MsrEntry, RestoreCallbacks, SaveCallbacks};
 
 /// A domain under construction, `struct xc_dom_image`.
 ///
@@ -124,4 +124,18 @@ xenctrl_sys::functions! {
     /// Lets a domain that has suspended itself go on: domain, whether it can tell that it was not saved.
     /// 4.15 has it in libxenctrl.
     domain_resume = "xc_domain_resume" [16, 22]: (*mut xc_interface, u32, c_int) -> c_int;
+
+    /// Writes a domain into a descriptor: descriptor, domain, `XCFLAGS_*`, callbacks, `XC_STREAM_*`,
+    /// descriptor to read from for the one kind of stream that has answers.
+    domain_save = "xc_domain_save":
+        (*mut xc_interface, c_int, u32, u32, *mut SaveCallbacks, u32, c_int) -> c_int;
+    /// Reads a domain from a descriptor into a new domain: descriptor, domain, port, frame (written) and
+    /// server of the store, the same for the console, `XC_STREAM_*`, callbacks, descriptor for answers.
+    domain_restore = "xc_domain_restore" [15, 21]:
+        (*mut xc_interface, c_int, u32, c_uint, *mut u64, u32, c_uint, *mut u64, u32, u32,
+         *mut RestoreCallbacks, c_int) -> c_int;
+    /// The same, with `XENMEMF_*` for the domain's memory.
+    domain_restore_memflags = "xc_domain_restore" [22, 22]:
+        (*mut xc_interface, c_int, u32, c_uint, *mut u64, u32, c_uint, *mut u64, u32, u32,
+         *mut RestoreCallbacks, c_int, c_uint) -> c_int;
 }

@@ -10,6 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use xenctrl_sys::{VaList, xentoollog_logger};
 
+use crate::progress;
+
 /// What the library said during one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Messages {
@@ -53,8 +55,7 @@ pub(crate) fn logger() -> *mut xentoollog_logger {
     (&raw const LOGGER).cast_mut()
 }
 
-static LOGGER: xentoollog_logger =
-    xentoollog_logger { vmessage, progress: Some(progress), destroy };
+static LOGGER: xentoollog_logger = xentoollog_logger { vmessage, progress: Some(report), destroy };
 
 unsafe extern "C" fn vmessage(
     _logger: *mut xentoollog_logger,
@@ -80,7 +81,7 @@ unsafe extern "C" fn vmessage(
     unsafe { forward(next, level, errnoval, context, format, al) };
 }
 
-unsafe extern "C" fn progress(
+unsafe extern "C" fn report(
     _logger: *mut xentoollog_logger,
     context: *const c_char,
     doing_what: *const c_char,
@@ -88,6 +89,9 @@ unsafe extern "C" fn progress(
     done: c_ulong,
     total: c_ulong,
 ) {
+    // SAFETY: must be a C string: what xtl_progress takes (xentoollog.h).
+    let doing = unsafe { CStr::from_ptr(doing_what) };
+    progress::tell(doing, done, total);
     let next = xenctrl_sys::logger();
     // SAFETY: must be a logger that lives: libxenctrl's lives as long as the program.
     if let Some(forward) = unsafe { (*next).progress } {
