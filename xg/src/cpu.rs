@@ -38,7 +38,7 @@ impl Xg {
     #[doc(alias = "xc_cpuid_apply_policy")]
     pub fn apply_cpu_policy(&self, dom: DomId, options: &CpuOptions) -> Result<()> {
         self.backend
-            .cpuid_apply_policy(dom, options.invariant_tsc, options.nested_virt)
+            .cpuid_apply_policy(dom, false, options.invariant_tsc, options.nested_virt)
             .map_err(|source| Error::CpuPolicy { dom, source })
     }
 }

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use xen_types::{DomId, Kind, MiB};
 
 use crate::backend::{CallError, OpenError};
-use crate::{Compression, GuestKind, ImageError, PayloadError, UnpackError};
+use crate::{Compression, GuestKind, ImageError, PayloadError, SavePhase, UnpackError};
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -90,6 +90,24 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A domain could not be saved.
+    #[error("save domain {dom}, {phase}")]
+    Save {
+        /// The domain.
+        dom: DomId,
+        /// How far the save had come.
+        phase: SavePhase,
+        /// Why.
+        source: StreamFailure,
+    },
+    /// A domain could not be restored.
+    #[error("restore domain {dom}")]
+    Restore {
+        /// The domain.
+        dom: DomId,
+        /// Why.
+        source: StreamFailure,
+    },
     /// The CPU policy could not be set.
     #[error("set the CPU policy of domain {dom}")]
     CpuPolicy {
@@ -98,6 +116,18 @@ pub enum Error {
         /// What the call returned and said.
         source: CallError,
     },
+}
+
+/// Why a domain could not be written to or read from a stream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamFailure {
+    /// The call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The caller did not want it to go on.
+    #[error("stopped by the caller")]
+    Stopped,
 }
 
 fn on(dom: Option<DomId>) -> String {
@@ -174,6 +204,10 @@ impl Error {
             Self::Call { call, source, .. } => source.kind(call),
             Self::Operation { source, .. } => source.kind(""),
             Self::Write { source, .. } => Errno::from_io_error(source).map_or(Kind::Other, kind_of),
+            Self::Save { source, .. } | Self::Restore { source, .. } => match source {
+                StreamFailure::Call(source) => source.kind(""),
+                StreamFailure::Stopped => Kind::Cancelled,
+            },
             Self::CpuPolicy { source, .. } => source.kind("xc_cpuid_apply_policy"),
         }
     }

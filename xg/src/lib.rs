@@ -1,4 +1,5 @@
-//! Safe libxenguest: putting a kernel into a new domain, so that it can run.
+//! Safe libxenguest: putting a kernel into a new domain, so that it can run; saving a domain and
+//! restoring it.
 //!
 //! A kernel is read and looked at before any domain exists, so that a wrong path or a truncated
 //! file costs nothing:
@@ -24,14 +25,17 @@
 //! 3. [`Xg::build`], which gives the frames of the store and console rings.
 //! 4. The caller writes them to the store, introduces the domain to xenstored and unpauses it.
 //!
+//! [`Xg::restore`] takes the place of steps 2 and 3 for a domain that [`Xg::save`] wrote to a stream: its
+//! CPU policy and its memory are in there.
+//!
 //! Beside that: the policies that say what CPUID and model-specific registers tell a domain
 //! ([`CpuPolicy`]), featuresets, and core dumps ([`Xg::dump_core`]).
 //!
 //! What it does for you: every call of the sequence checked, with libxenguest's own explanation in
 //! the error; the image released on every path; kernels and ramdisks shared between builds.
 //!
-//! What it does not do: create or destroy domains (a failed build leaves the domain for the caller
-//! to destroy), touch the store, build HVM, save or restore.
+//! What it does not do: create or destroy domains (a failed build or restore leaves the domain for the
+//! caller to destroy), touch the store, ask a guest to suspend, build HVM, look after device models.
 //!
 //! # PVH and ACPI
 //!
@@ -50,7 +54,9 @@ mod format;
 mod layout;
 mod payload;
 mod policy;
+mod restore;
 mod resume;
+mod save;
 mod unpack;
 
 pub mod backend;
@@ -62,11 +68,14 @@ use xc::Xc;
 pub use build::{BuildConfig, Built, RingFrame};
 pub use cache::{KernelCache, Origin, Prepared};
 pub use cpu::CpuOptions;
-pub use error::{Error, InvalidConfig, Result};
+pub use error::{Error, InvalidConfig, Result, StreamFailure};
 pub use format::{Compression, Elf, Format, ImageError};
 pub use payload::{Kernel, MAX_BYTES, PayloadError, Ramdisk};
 pub use policy::{Compatibility, CpuPolicy, CpuidLeaf, FeatureMask, FeatureSet, Msr};
 pub use policy::{PolicyEntry, SystemPolicy};
+pub use restore::{RestoreOptions, Restored};
+pub use save::{Checkpoint, SaveOptions, SavePhase, Saved, Saving, Stopped, StreamKind};
+pub use save::{Precopied, Precopy, PrecopyLimits};
 pub use unpack::UnpackError;
 pub use xc::GuestKind;
 pub use xen_types::Kind;

@@ -6,6 +6,7 @@ mod dump;
 mod image;
 mod policy;
 mod resume;
+mod save;
 
 use std::ffi::CStr;
 use std::ptr::{self, NonNull};
@@ -139,6 +140,7 @@ impl Backend for LibXenGuest {
     fn cpuid_apply_policy(
         &self,
         dom: DomId,
+        restore: bool,
         itsc: bool,
         nested_virt: bool,
     ) -> Result<(), CallError> {
@@ -146,7 +148,7 @@ impl Backend for LibXenGuest {
         let apply = self.function("xc_cpuid_apply_policy", function)?;
         let interface = self.interface()?;
         let handle = handle(&interface)?;
-        let (restore, pae) = (false, true);
+        let pae = true;
         let none = ptr::null();
         check(|| {
             // SAFETY: the handle must be open and the arrays of the announced length or null

@@ -8,6 +8,7 @@ mod libxenguest;
 mod outcome;
 mod policy;
 mod resume;
+mod save;
 
 use std::ffi::CStr;
 use std::fmt;
@@ -22,11 +23,13 @@ pub use dump::DumpCalls;
 pub use libxenguest::{LibXenGuest, OpenError};
 pub use policy::{Policy, PolicyCalls, PolicyEntry};
 pub use resume::ResumeCalls;
+pub use save::{Ends, Restorer, SaveCalls, Saver};
 pub use xc::backend::Hypervisor;
 pub use xenguest_sys::{CpuidLeaf, ImageField, MsrEntry, XEN_CPUID_NO_SUBLEAF};
+pub use xenguest_sys::{PrecopyStats, Progress};
 
 /// The calls that need no image and no policy.
-pub trait Backend: PolicyCalls + DumpCalls + ResumeCalls {
+pub trait Backend: PolicyCalls + DumpCalls + ResumeCalls + SaveCalls {
     /// `xc_dom_allocate`. Dropping the image is `xc_dom_release`.
     fn allocate<'a>(
         &'a self,
@@ -38,9 +41,11 @@ pub trait Backend: PolicyCalls + DumpCalls + ResumeCalls {
     fn set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<(), CallError>;
 
     /// `xc_cpuid_apply_policy` of a new domain, with no overrides and PAE, which every guest has.
+    /// `restore` is for a guest that ran under a Xen that saved no policy with it.
     fn cpuid_apply_policy(
         &self,
         dom: DomId,
+        restore: bool,
         itsc: bool,
         nested_virt: bool,
     ) -> Result<(), CallError>;

@@ -7,7 +7,7 @@ use xc::Release;
 use xen_types::{PageCount, Port};
 
 use super::*;
-use crate::backend::{Container, DumpCalls, Hypervisor, PolicyCalls, ResumeCalls};
+use crate::backend::{Container, DumpCalls, Hypervisor, PolicyCalls, ResumeCalls, SaveCalls};
 use crate::{CpuOptions, Kernel, Kind, Ramdisk};
 
 /// Notes every call and field as text; fails at the call it is told to. Not a simulation.
@@ -49,6 +49,7 @@ impl Hypervisor for Recorder {
 impl PolicyCalls for Recorder {}
 impl DumpCalls for Recorder {}
 impl ResumeCalls for Recorder {}
+impl SaveCalls for Recorder {}
 
 impl Backend for Recorder {
     fn allocate<'a>(
@@ -62,8 +63,14 @@ impl Backend for Recorder {
     fn set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<(), CallError> {
         self.note(format!("set_memory_map {dom} of {}", map.len()))
     }
-    fn cpuid_apply_policy(&self, dom: DomId, itsc: bool, nested: bool) -> Result<(), CallError> {
-        self.note(format!("cpuid_apply_policy {dom} itsc {itsc} nested {nested}"))
+    fn cpuid_apply_policy(
+        &self,
+        dom: DomId,
+        restore: bool,
+        itsc: bool,
+        nested: bool,
+    ) -> Result<(), CallError> {
+        self.note(format!("cpuid_apply_policy {dom} restore {restore} itsc {itsc} nested {nested}"))
     }
 }
 
@@ -353,5 +360,5 @@ fn the_cpu_policy_reaches_the_call() {
     let recorder = Arc::new(Recorder::default());
     let options = CpuOptions { invariant_tsc: true, ..CpuOptions::DEFAULT };
     Xg::with_backend(recorder.clone()).apply_cpu_policy(seven(), &options).unwrap();
-    assert_eq!(recorder.calls(), ["cpuid_apply_policy 7 itsc true nested false"]);
+    assert_eq!(recorder.calls(), ["cpuid_apply_policy 7 restore false itsc true nested false"]);
 }

@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 #![allow(unsafe_code, reason = "loads libraries from folders")]
 
+mod called_back;
 mod opened;
 
 mod build;
 mod dump;
 mod policy;
+mod restore;
 mod resume;
+mod save;

@@ -10,6 +10,7 @@ use xg::Xg;
 use xg::backend::PolicyCalls;
 use xg::backend::{
     Backend, CallError, Container, DumpCalls, Hypervisor, Image, LibXenGuest, ResumeCalls,
+    SaveCalls,
 };
 
 use super::Gate;
@@ -42,6 +43,7 @@ impl Hypervisor for FaultyBuilder {
 impl PolicyCalls for FaultyBuilder {}
 impl DumpCalls for FaultyBuilder {}
 impl ResumeCalls for FaultyBuilder {}
+impl SaveCalls for FaultyBuilder {}
 
 impl Backend for FaultyBuilder {
     fn allocate<'a>(
@@ -62,10 +64,11 @@ impl Backend for FaultyBuilder {
     fn cpuid_apply_policy(
         &self,
         dom: DomId,
+        restore: bool,
         itsc: bool,
         nested_virt: bool,
     ) -> Result<(), CallError> {
-        let call = || self.real.cpuid_apply_policy(dom, itsc, nested_virt);
+        let call = || self.real.cpuid_apply_policy(dom, restore, itsc, nested_virt);
         self.gate.pass("cpuid_apply_policy", failure(), call)
     }
 }
