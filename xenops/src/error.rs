@@ -102,6 +102,12 @@ pub enum Problem {
         /// The value.
         value: u32,
     },
+    /// The domain has another request to answer: two do not fit.
+    #[error("it has not answered a request to {0:?} yet")]
+    OtherRequest(String),
+    /// A toolstack keeps the domain from running, so it answers no request.
+    #[error("it is paused")]
+    Paused,
     /// It is done, but not everything could be removed; the error lists the rest.
     #[error("not everything could be removed")]
     LeftBehind,
@@ -174,6 +180,8 @@ pub enum Remnant {
     File(PathBuf),
     /// A node in the xenstore, with all below it.
     StorePath(String),
+    /// The suspension of a domain that was to run on, now or still to come.
+    Suspension(DomId),
 }
 
 impl Error {
@@ -252,7 +260,9 @@ impl Problem {
             Self::Ambiguous(..) | Self::NameTaken(_) | Self::UuidTaken(_) => Kind::Exists,
             Self::NoSuchDomain => Kind::NotFound,
             Self::NotEnoughMemory { .. } => Kind::NoMemory,
-            Self::OtherClient | Self::OtherDevices(_) => Kind::Busy,
+            Self::OtherClient | Self::OtherDevices(_) | Self::OtherRequest(_) | Self::Paused => {
+                Kind::Busy
+            }
             Self::OtherEndGone => Kind::Gone,
             Self::TimedOut { .. } => Kind::TimedOut,
             Self::Ended(_) | Self::LeftBehind => Kind::Other,
@@ -303,6 +313,7 @@ impl fmt::Display for Remnant {
             Self::Domain(dom) => write!(f, "domain {dom}"),
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::StorePath(path) => write!(f, "xenstore {path}"),
+            Self::Suspension(dom) => write!(f, "the suspension of domain {dom}"),
         }
     }
 }

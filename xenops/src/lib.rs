@@ -37,6 +37,7 @@ mod limits;
 pub mod memory;
 mod names;
 mod remove;
+mod suspend;
 
 pub use config::{DomainConfig, GuestKind, TscMode};
 pub use console::Console;

@@ -99,7 +99,7 @@ impl Host {
             }
             limits.check().map_err(|problem| fail(problem.into()))?;
             if limits.deadline.passed(Instant::now()) {
-                return Err(fail(self.unheeded(dom)));
+                return Err(fail(self.unheeded(dom, "the domain to power off")));
             }
             match changes.wait(limits.next_look()) {
                 Err(error) if error.kind() != xs::Kind::TimedOut => return Err(fail(error.into())),
@@ -174,7 +174,7 @@ impl Host {
     }
 
     /// A domain that did not stop in time: what it did with the request.
-    fn unheeded(&self, dom: DomId) -> Cause {
+    pub(crate) fn unheeded(&self, dom: DomId, what: &'static str) -> Cause {
         let state = match self.info(dom) {
             Ok(Some(info)) => State::of(&info).to_string(),
             Ok(None) => "gone".to_owned(),
@@ -187,12 +187,11 @@ impl Host {
                 Ok(Some(_)) => "the request is not acknowledged",
                 Err(error) => return error.into(),
             };
-        Problem::TimedOut { what: "the domain to power off", last: format!("{state}, {request}") }
-            .into()
+        Problem::TimedOut { what, last: format!("{state}, {request}") }.into()
     }
 }
 
 /// What a toolstack must not do to the domain it runs in.
-fn not_control(dom: DomId) -> Result<(), Problem> {
+pub(crate) fn not_control(dom: DomId) -> Result<(), Problem> {
     if dom == DomId::DOM0 { Err(Problem::ControlDomain) } else { Ok(()) }
 }
