@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! before anything exists   config ─ images ─ name claim ─ name and UUID free? ─ memory free?
-//! plan, in this order      domain ─ shape ─ channels ─ skeleton ─ build ─ publish ─ introduce ─ run
+//! plan, in this order      domain ─ shape ─ channels ─ skeleton ─ fill ─ publish ─ introduce ─ run
 //! on a failure             the domain goes, then its nodes, the last ones first
 //! ```
 //!
@@ -18,6 +18,7 @@ use xc::{Capabilities, PhysInfo};
 use xen_types::{DomId, PageCount};
 
 use self::images::Images;
+pub(crate) use self::steps::Content;
 use self::steps::{Creation, PLAN};
 use crate::config::DomainConfig;
 use crate::error::{Cause, Error, Problem, Result, Subject};
@@ -52,6 +53,18 @@ impl Host {
         let fail = |cause: Cause| Error::new("create", Subject::Name(config.name.clone()), cause);
         config.check().map_err(|problem| fail(problem.into()))?;
         let images = Images::load(config, &self.kernels).map_err(|error| fail(error.into()))?;
+        self.make(config, Content::Boot(images), options, limits, &fail)
+    }
+
+    /// Makes a domain of this content, as the plan has it.
+    pub(crate) fn make(
+        &self,
+        config: &DomainConfig,
+        content: Content<'_>,
+        options: CreateOptions,
+        limits: &Limits,
+        fail: &dyn Fn(Cause) -> Error,
+    ) -> Result<DomId> {
         let physical = self.xc.physinfo().map_err(|error| fail(error.into()))?;
         let hap = physical.capabilities.contains(Capabilities::HAP);
         let memory = footprint(config.kind, config.memory, config.vcpus, hap);
@@ -60,10 +73,10 @@ impl Host {
         host.check_unique(config).map_err(fail)?;
         check_free_memory(&physical, memory).map_err(|problem| fail(problem.into()))?;
 
-        let mut creation = Creation::new(host, config, images, memory, claim);
+        let mut creation = Creation::new(host, config, content, memory, claim);
         let plan = if options.paused { &PLAN[..PLAN.len() - 1] } else { &PLAN };
         for step in plan {
-            tracing::debug!(?step, name = config.name, "create");
+            tracing::debug!(?step, name = config.name, "make a domain");
             let taken =
                 limits.check_time().map_err(Cause::from).and_then(|()| creation.take(*step));
             if let Err(cause) = taken {

@@ -1,4 +1,4 @@
-//! The toolstack library: create, list, inspect, shut down and destroy Xen domains.
+//! The toolstack library: create, list, inspect, restore, shut down and destroy Xen domains.
 //!
 //! A [`Host`] bundles the handles of the layers below. State lives in the hypervisor and in the
 //! xenstore, not in the handle: another process, or `xl`, may do the next operation.
@@ -23,7 +23,7 @@
 //! removed. Two calls cannot be bounded: building a large kernel and destroying a large domain take
 //! the hypervisor and libxenguest as long as they take.
 //!
-//! What it does not do yet: block and network devices, save and restore, restart policies.
+//! What it does not do yet: block and network devices, save, restart policies.
 
 pub mod channel;
 mod config;
@@ -37,6 +37,7 @@ mod limits;
 pub mod memory;
 mod names;
 mod remove;
+mod restore;
 mod suspend;
 
 pub use config::{DomainConfig, GuestKind, TscMode};

@@ -6,7 +6,7 @@ use crate::config::{DomainConfig, GuestKind};
 
 /// A kernel and perhaps a ramdisk, in memory.
 #[derive(Debug)]
-pub(super) struct Images {
+pub(crate) struct Images {
     pub(super) kernel: Kernel,
     pub(super) ramdisk: Option<Ramdisk>,
 }

@@ -1,14 +1,15 @@
 //! The steps of a creation, and how what they made is taken away again.
 
 use std::ffi::CString;
+use std::os::fd::BorrowedFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use devices::paths::{self, DomainPaths};
 use devices::{Console, Tree};
 use uuid::Uuid;
 use xc::{CreateConfig, HvmParam};
-use xen_types::{DomId, DomainUuid, Gfn, PageCount, Port};
-use xg::{BuildConfig, Built, CpuOptions};
+use xen_types::{DomId, DomainUuid, Gfn, Kind, PageCount, Port};
+use xg::{BuildConfig, CpuOptions, RestoreOptions, RingFrame};
 use xs::{Client, Path, Store, View};
 
 use super::images::{Images, hypervisor_kind};
@@ -32,9 +33,9 @@ pub(super) enum Step {
     Channels,
     /// Its home in the xenstore, with its name.
     Skeleton,
-    /// Its memory is filled and its first vcpu set up.
-    Build,
-    /// What the daemons and the guest must know of the build.
+    /// Its memory is filled and its vcpus set up: a kernel is built into it, or what was saved restored.
+    Fill,
+    /// What the daemons and the guest must know of that.
     Publish,
     /// xenstored maps the ring.
     Introduce,
@@ -48,7 +49,7 @@ pub(super) const PLAN: [Step; 8] = [
     Step::Shape,
     Step::Channels,
     Step::Skeleton,
-    Step::Build,
+    Step::Fill,
     Step::Publish,
     Step::Introduce,
     Step::Run,
@@ -60,16 +61,37 @@ pub(super) struct Creation<'a> {
     /// With the deadline of the creation.
     host: Host,
     config: &'a DomainConfig,
-    images: Images,
+    content: Content<'a>,
     memory: Footprint,
     uuid: DomainUuid,
     claim: Option<NameClaim>,
     dom: Option<DomId>,
     store: End,
     console: End,
-    built: Option<Built>,
+    rings: Option<Rings>,
     /// What it has in the store, or may have.
     nodes: Vec<Path>,
+}
+
+/// What its memory is filled with.
+#[derive(Debug)]
+pub(crate) enum Content<'a> {
+    /// A kernel that boots.
+    Boot(Images),
+    /// A guest that was saved.
+    Saved {
+        /// Where it is read from.
+        from: BorrowedFd<'a>,
+        /// Asked along the way.
+        limits: &'a Limits,
+    },
+}
+
+/// The frames that the guest shares with the two daemons.
+#[derive(Debug, Clone, Copy)]
+struct Rings {
+    store: RingFrame,
+    console: RingFrame,
 }
 
 /// One of the two daemons that a guest talks to from its first moment.
@@ -85,7 +107,7 @@ impl<'a> Creation<'a> {
     pub(super) fn new(
         host: Host,
         config: &'a DomainConfig,
-        images: Images,
+        content: Content<'a>,
         memory: Footprint,
         claim: NameClaim,
     ) -> Self {
@@ -93,14 +115,14 @@ impl<'a> Creation<'a> {
         Self {
             host,
             config,
-            images,
+            content,
             memory,
             uuid: config.uuid.unwrap_or_else(|| DomainUuid(Uuid::new_v4())),
             claim: Some(claim),
             dom: None,
             store: unknown,
             console: unknown,
-            built: None,
+            rings: None,
             nodes: Vec::new(),
         }
     }
@@ -116,7 +138,7 @@ impl<'a> Creation<'a> {
             Step::Shape => self.shape(),
             Step::Channels => self.open_channels(),
             Step::Skeleton => self.write_skeleton(),
-            Step::Build => self.build(),
+            Step::Fill => self.fill(),
             Step::Publish => self.publish(),
             Step::Introduce => self.introduce(),
             Step::Run => Ok(self.host.xc.unpause(self.dom())?),
@@ -194,12 +216,36 @@ impl<'a> Creation<'a> {
         Ok(())
     }
 
-    fn build(&mut self) -> Result<(), Cause> {
+    fn fill(&mut self) -> Result<(), Cause> {
+        self.rings = Some(match &self.content {
+            Content::Boot(images) => self.build(images)?,
+            Content::Saved { from, limits } => self.restore(*from, limits)?,
+        });
+        Ok(())
+    }
+
+    fn restore(&self, from: BorrowedFd<'_>, limits: &Limits) -> Result<Rings, Cause> {
+        let (store, console) = (self.store.port, self.console.port);
+        let mut options = RestoreOptions::new(hypervisor_kind(self.config.kind), store, console);
+        options.store_domain = self.store.daemon;
+        options.console_domain = self.console.daemon;
+        let mut go_on = || limits.check_time().is_ok();
+        match self.host.builder()?.restore(self.dom(), from, &options, &mut go_on) {
+            Ok(restored) => Ok(Rings { store: restored.store, console: restored.console }),
+            Err(error) if error.kind() == Kind::Cancelled => {
+                limits.check_time()?;
+                Err(error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn build(&self, images: &Images) -> Result<Rings, Cause> {
         let config = self.config;
-        let (kind, kernel) = (hypervisor_kind(config.kind), self.images.kernel.clone());
+        let (kind, kernel) = (hypervisor_kind(config.kind), images.kernel.clone());
         let (store, console) = (self.store.port, self.console.port);
         let mut build = BuildConfig::new(kind, kernel, config.memory, store, console);
-        build.ramdisk = self.images.ramdisk.clone();
+        build.ramdisk = images.ramdisk.clone();
         build.cmdline = CString::new(config.cmdline.as_str())
             .map_err(|_| Problem::Config { key: "cmdline", why: NUL_IN_CMDLINE })?;
         build.vcpus = config.vcpus;
@@ -209,17 +255,17 @@ impl<'a> Creation<'a> {
         build.claim = true;
         let builder = self.host.builder()?;
         builder.apply_cpu_policy(self.dom(), &CpuOptions::default())?;
-        self.built = Some(builder.build(self.dom(), &build)?);
-        Ok(())
+        let built = builder.build(self.dom(), &build)?;
+        Ok(Rings { store: built.store, console: built.console })
     }
 
     fn publish(&mut self) -> Result<(), Cause> {
-        let built = self.built();
-        let store = (built.store.number(), self.store.port);
+        let rings = self.rings();
+        let store = (rings.store.number(), self.store.port);
         let console = Console {
             dom: self.dom(),
             backend: self.console.daemon,
-            ring: built.console.number(),
+            ring: rings.console.number(),
             port: self.console.port,
         };
         let mut tree = skeleton::published(self.dom(), self.config, store);
@@ -231,12 +277,12 @@ impl<'a> Creation<'a> {
 
     fn introduce(&mut self) -> Result<(), Cause> {
         // INTRODUCE takes whatever number names the ring, a machine frame for a PV guest.
-        let frame = Gfn(self.built().store.number());
+        let frame = Gfn(self.rings().store.number());
         Ok(self.host.store.introduce(self.dom(), frame, self.store.port)?)
     }
 
-    fn built(&self) -> Built {
-        self.built.expect("the build step stands before every step that asks")
+    fn rings(&self) -> Rings {
+        self.rings.expect("the step that fills the domain stands before every step that asks")
     }
 
     /// Replaces what stands at `own` by a tree, in one transaction.
