@@ -88,7 +88,7 @@ impl Error {
         }
     }
 
-    /// What was tried, in words: `describe`, `understand`, `list the devices in`.
+    /// What was tried, in words: `describe`, `understand`, `list the devices of`.
     pub fn operation(&self) -> &'static str {
         self.0.operation
     }

@@ -11,8 +11,9 @@
 //! Keys that the guest is only *shown* stand in the frontend, but belong to the serving domain. The
 //! guest owns the folder around them and can still remove them.
 //!
-//! The record here also *keeps* the frontend's keys that a description needs: the guest can rewrite
-//! those in the frontend, and a description is read from nothing that a guest can write.
+//! Below its `frontend`, the record here also *keeps* the frontend's keys that a description needs: the
+//! guest can rewrite those in the frontend, and a description is read from nothing that a guest can
+//! write.
 
 use std::fmt::Display;
 
@@ -30,13 +31,14 @@ pub(crate) struct Layout {
     shown: Vec<(String, String)>,
     back: Vec<(String, String)>,
     kept: Vec<(String, String)>,
+    recorded: bool,
 }
 
 impl Layout {
     /// With the keys that every device has.
     pub(crate) fn new(ends: Ends) -> Self {
         let (dom, server) = (ends.device.dom, ends.server);
-        let mut layout = Self { ends, front: vec![], shown: vec![], back: vec![], kept: vec![] };
+        let mut layout = Self::bare(ends);
         layout
             .back("frontend-id", dom)
             .back("online", 1)
@@ -44,6 +46,18 @@ impl Layout {
             .front("backend-id", server)
             .front("state", INITIALISING);
         layout
+    }
+
+    /// With the two paths alone.
+    pub(crate) fn bare(ends: Ends) -> Self {
+        let (front, shown, back, kept) = (vec![], vec![], vec![], vec![]);
+        Self { ends, front, shown, back, kept, recorded: true }
+    }
+
+    /// Without a record: the kinds that libxl does not record.
+    pub(crate) fn unrecorded(&mut self) -> &mut Self {
+        self.recorded = false;
+        self
     }
 
     /// A key of the backend, which the record copies.
@@ -77,6 +91,13 @@ impl Layout {
         self
     }
 
+    /// A key that the guest is shown and that the record keeps too.
+    pub(crate) fn shown_kept(&mut self, key: impl Into<String>, value: impl Display) -> &mut Self {
+        let (key, value) = (key.into(), value.to_string());
+        self.kept.push((key.clone(), value.clone()));
+        self.shown(key, value)
+    }
+
     /// The nodes, in an order in which each stands behind its parent, the record first: what is there
     /// after half a tree was written can be found and removed.
     pub(crate) fn tree(&self) -> Tree {
@@ -86,9 +107,14 @@ impl Layout {
         let servers = Perms::private(server).allow(guest, Access::Read);
 
         let mut tree = Tree::new();
-        tree.value(record.join("frontend"), &front).value(record.join("backend"), &back);
-        for (key, value) in self.back.iter().chain(&self.kept) {
-            tree.value(paths::key(&record, key), value);
+        if self.recorded {
+            tree.value(record.join("frontend"), &front).value(record.join("backend"), &back);
+            for (key, value) in &self.back {
+                tree.value(paths::key(&record, key), value);
+            }
+            for (key, value) in &self.kept {
+                tree.value(paths::key(&record.join("frontend"), key), value);
+            }
         }
         tree.folder(front.clone(), guests).value(front.join("backend"), &back);
         for (key, value) in &self.front {

@@ -20,34 +20,56 @@
 
 #![forbid(unsafe_code)]
 
+mod argo;
+mod channel;
 mod console;
+mod device;
 mod error;
+mod generic;
 mod handshake;
 mod id;
 mod kind;
 mod layout;
 mod mac;
+mod ninepfs;
 mod part;
 pub mod paths;
+mod pci;
 pub mod plug;
+mod pvcalls;
 mod rate;
 mod record;
 mod setback;
 mod sighting;
 mod spec;
+#[cfg(test)]
+mod testing;
 mod text;
 mod tree;
 pub mod unplug;
 mod vbd;
 mod vdev;
+mod vdispl;
+mod vfb;
 mod vif;
+mod vkb;
+mod vsnd;
+mod vtpm;
+mod vusb;
 
+pub use argo::Argo;
+pub use channel::{Channel, Connection, Program};
 pub use console::Console;
+pub use device::Device;
 pub use error::{Error, Result};
+pub use generic::Generic;
 pub use handshake::{Link, OtherDevice, Seen, XenbusState};
 pub use id::{DeviceId, Ends};
 pub use kind::Kind;
 pub use mac::{InvalidMac, Mac};
+pub use ninepfs::{FolderLimits, NinePfs, SecurityModel};
+pub use pci::{Pci, PciFunction};
+pub use pvcalls::Pvcalls;
 pub use rate::{InvalidRate, Rate};
 pub use record::Record;
 pub use setback::Setback;
@@ -57,4 +79,10 @@ pub use text::{InvalidText, Text};
 pub use tree::{Node, Tree};
 pub use vbd::{Blktap, Format, Medium, Protocol, Source, Vbd};
 pub use vdev::{Bus, InvalidVdev, Place, Vdev};
+pub use vdispl::Vdispl;
+pub use vfb::{Vfb, Vnc, Window};
 pub use vif::Vif;
+pub use vkb::{Size, Vkb};
+pub use vsnd::{Pcm, SampleFormat, SoundParams, Stream, UnknownFormat, Vsnd};
+pub use vtpm::Vtpm;
+pub use vusb::Vusb;

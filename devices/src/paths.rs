@@ -84,9 +84,14 @@ impl DomainPaths {
         self.all_backends(backend).join(kind).join(self.0)
     }
 
+    /// What `server` serves under one kind to this domain.
+    pub fn served(self, server: DomId, kind: &Kind) -> Path {
+        below(&self.all_backends(server), kind).join(self.0)
+    }
+
     /// The serving end of one device of this domain.
     pub fn backend(self, server: DomId, kind: &Kind, number: u32) -> Path {
-        below(&self.all_backends(server), kind).join(self.0).join(number)
+        self.served(server, kind).join(number)
     }
 
     /// Where the driver of a serving end says what failed (`xenbus_dev_error` in Linux).
@@ -105,6 +110,24 @@ pub fn parse_backend(path: &str) -> Option<(DomId, Kind, DomId, u32)> {
     let ("backend", kind) = (words.next()?, Kind::new(words.next()?).ok()?) else { return None };
     let (dom, number) = (words.next()?.parse().ok()?, parse_number(words.next()?)?);
     words.next().is_none().then_some((server, kind, dom, number))
+}
+
+/// What the path of a guest's end says, if it is one: the domain, the kind and the device's number.
+pub fn parse_frontend(path: &str) -> Option<(DomId, Kind, u32)> {
+    let rest = path.strip_prefix(Path::DOMAINS.as_str())?.strip_prefix('/')?;
+    let (dom, rest) = rest.split_once('/')?;
+    let dom = dom.parse().ok()?;
+    if rest == Kind::Console.as_str() {
+        return Some((dom, Kind::Console, 0));
+    }
+    let (folder, rest) = rest.split_once('/')?;
+    let (kind, number) = match rest.split_once('/') {
+        Some((kind, number)) if folder == "device" => (kind, number),
+        None if folder == Kind::Vuart.as_str() => (folder, rest),
+        _ => return None,
+    };
+    let (kind, number) = (Kind::new(kind).ok()?, parse_number(number)?);
+    (DomainPaths(dom).frontend(&kind, number).as_str() == path).then_some((dom, kind, number))
 }
 
 /// The number of a device as paths spell it: decimal digits, none too many.
@@ -156,6 +179,20 @@ mod tests {
             parse_backend("/local/domain/3/backend/vif/7/1"),
             Some((three, Kind::Vif, seven, 1))
         );
+    }
+
+    #[test]
+    fn the_path_of_a_guests_end_says_which_it_is() {
+        let seven = DomId::new(7).unwrap();
+        let parse = parse_frontend;
+        assert_eq!(parse("/local/domain/7/device/vbd/51712"), Some((seven, Kind::Vbd, 51712)));
+        assert_eq!(parse("/local/domain/7/console"), Some((seven, Kind::Console, 0)));
+        assert_eq!(parse("/local/domain/7/device/console/1"), Some((seven, Kind::Console, 1)));
+        assert_eq!(parse("/local/domain/7/vuart/0"), Some((seven, Kind::Vuart, 0)));
+        assert_eq!(parse("/local/domain/7/device/console/0"), None);
+        assert_eq!(parse("/local/domain/7/device/vbd"), None);
+        assert_eq!(parse("/local/domain/7/device/vbd/1/state"), None);
+        assert_eq!(parse("/local/domain/7/vbd/1"), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::kind::Kind;
 use crate::paths;
 use crate::text::Text;
 use crate::tree::Tree;
+use crate::vbd::Protocol;
 
 /// The record of a device: where its ends are, and its keys with their values.
 ///
@@ -55,6 +56,36 @@ impl Record {
         Self::of(device, &device.record(), nodes)
     }
 
+    /// What a tree would leave in the serving end, as if it were the record: for kinds that have none.
+    ///
+    /// # Errors
+    /// [`Invalid`](xen_types::Kind::Invalid) if the tree has none of this device.
+    pub fn in_backend(tree: &Tree, ends: &Ends) -> Result<Self> {
+        let nodes = tree.nodes().iter().map(|node| (&node.path, &node.value[..]));
+        Self::of_backend(ends, nodes)
+    }
+
+    /// The fields from the nodes of a serving end, which must say that it belongs to the frontend.
+    pub(crate) fn of_backend<'a>(
+        ends: &Ends,
+        nodes: impl IntoIterator<Item = (&'a Path, &'a [u8])>,
+    ) -> Result<Self> {
+        let (device, top, front) = (&ends.device, ends.backend(), ends.frontend());
+        let failed =
+            |cause| Error::new("read the serving end of", Subject::Device(device.clone()), cause);
+        let mut fields = fields(&top, nodes);
+        match fields.get("frontend") {
+            Some(path) if path == front.as_str().as_bytes() => {}
+            Some(path) => {
+                let path = String::from_utf8_lossy(path).into_owned();
+                return Err(failed(Cause::Astray { path }));
+            }
+            None => return Err(failed(missing("frontend"))),
+        }
+        fields.insert("backend".to_owned(), top.as_str().into());
+        Self::from_fields(device, fields).map_err(failed)
+    }
+
     /// The fields from the nodes that are below the top.
     fn of<'a>(
         device: &DeviceId,
@@ -63,16 +94,7 @@ impl Record {
     ) -> Result<Self> {
         let failed =
             |cause| Error::new("read the record of", Subject::Device(device.clone()), cause);
-        let within = |path: &Path| {
-            let key = path.as_str().strip_prefix(top.as_str())?.strip_prefix('/')?;
-            Some(key.to_owned())
-        };
-        let fields: BTreeMap<_, _> = nodes
-            .into_iter()
-            .filter_map(|(path, value)| Some((within(path)?, value.to_vec())))
-            .take(Self::MAX_FIELDS + 1)
-            .collect();
-        Self::from_fields(device, fields).map_err(failed)
+        Self::from_fields(device, fields(top, nodes)).map_err(failed)
     }
 
     /// A record of these keys and values.
@@ -163,6 +185,21 @@ impl Record {
         Error::new("understand the record of", Subject::Device(self.ends.device.clone()), cause)
     }
 
+    /// Checks that a device and what serves it are of this kind, and says where they are.
+    pub(crate) fn served_alike(&self, kind: &Kind) -> Result<&Ends> {
+        match self.ends.served_as == *kind {
+            true => self.of_kind(kind),
+            false => Err(self.of_another_kind()),
+        }
+    }
+
+    /// The layout that an old frontend was told.
+    pub(crate) fn protocol(&self) -> Result<Option<Protocol>> {
+        let key = "frontend/protocol";
+        let Some(name) = self.str_opt(key)? else { return Ok(None) };
+        Protocol::named(name).map(Some).ok_or_else(|| self.wrong(key))
+    }
+
     /// Checks that a device is of this kind, and says who serves it.
     pub(crate) fn of_kind(&self, kind: &Kind) -> Result<&Ends> {
         match self.ends.device.kind == *kind {
@@ -170,6 +207,22 @@ impl Record {
             false => Err(self.of_another_kind()),
         }
     }
+}
+
+/// The nodes below a path by their names from there on; one more than there may be is enough.
+fn fields<'a>(
+    top: &Path,
+    nodes: impl IntoIterator<Item = (&'a Path, &'a [u8])>,
+) -> BTreeMap<String, Vec<u8>> {
+    let key = |path: &Path| {
+        let key = path.as_str().strip_prefix(top.as_str())?.strip_prefix('/')?;
+        Some(key.to_owned())
+    };
+    nodes
+        .into_iter()
+        .filter_map(|(path, value)| Some((key(path)?, value.to_vec())))
+        .take(Record::MAX_FIELDS + 1)
+        .collect()
 }
 
 fn missing(key: &str) -> Cause {

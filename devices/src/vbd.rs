@@ -301,7 +301,6 @@ impl Spec for Vbd {
             return Err(record.wrong("mode"));
         }
         let script = record.text_opt("script")?;
-        let protocol = record.str_opt("protocol")?.map(Protocol::named);
         Ok(Self {
             vdev: Vdev::new(ends.device.number).map_err(|invalid| record.failed(invalid))?,
             script: script.filter(|script| source.usual_script() != Some(script.as_str())),
@@ -311,10 +310,8 @@ impl Spec for Vbd {
             removable: record.flag("removable", false)?,
             direct_io_safe: record.flag("direct-io-safe", false)?,
             discard: record.flag("discard-enable", true)?,
-            trusted: record.flag("trusted", true)?,
-            protocol: protocol
-                .map(|name| name.ok_or_else(|| record.wrong("protocol")))
-                .transpose()?,
+            trusted: record.flag("frontend/trusted", true)?,
+            protocol: record.protocol()?,
             server: ends.server,
         })
     }

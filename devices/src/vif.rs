@@ -249,7 +249,7 @@ impl Spec for Vif {
             mac: record.parse("mac")?,
             wireless,
             emulated,
-            trusted: record.flag("trusted", true)?,
+            trusted: record.flag("frontend/trusted", true)?,
             mtu,
             script: script.filter(|path| path.as_str() != Self::USUAL_SCRIPT),
             name: record.text_opt("vifname")?,

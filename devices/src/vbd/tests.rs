@@ -44,7 +44,7 @@ const PHY: &str = r#"/libxl/7/device/vbd/51712/frontend = "/local/domain/7/devic
 /libxl/7/device/vbd/51712/device-type = "disk"
 /libxl/7/device/vbd/51712/discard-enable = "1"
 /libxl/7/device/vbd/51712/specification = "xen"
-/libxl/7/device/vbd/51712/trusted = "1"
+/libxl/7/device/vbd/51712/frontend/trusted = "1"
 /local/domain/7/device/vbd/51712 = ""   (n7,r3)
 /local/domain/7/device/vbd/51712/backend = "/local/domain/3/backend/vbd/7/51712"
 /local/domain/7/device/vbd/51712/backend-id = "3"
@@ -142,5 +142,5 @@ fn a_record_of_something_else_is_refused() {
     assert_eq!(refused("params", "").kind(), ErrorKind::Invalid);
     assert_eq!(refused("device-type", "tape").kind(), ErrorKind::Invalid);
     assert_eq!(refused("removable", "yes").kind(), ErrorKind::Invalid);
-    assert_eq!(refused("protocol", "pdp11-abi").kind(), ErrorKind::Invalid);
+    assert_eq!(refused("frontend/protocol", "pdp11-abi").kind(), ErrorKind::Invalid);
 }

@@ -39,7 +39,7 @@ const LAN: &str = r#"/libxl/7/device/vif/1/frontend = "/local/domain/7/device/vi
 /libxl/7/device/vif/1/handle = "1"
 /libxl/7/device/vif/1/type = "vif"
 /libxl/7/device/vif/1/hotplug-status = ""
-/libxl/7/device/vif/1/trusted = "1"
+/libxl/7/device/vif/1/frontend/trusted = "1"
 /local/domain/7/device/vif/1 = ""   (n7,r3)
 /local/domain/7/device/vif/1/backend = "/local/domain/3/backend/vif/7/1"
 /local/domain/7/device/vif/1/backend-id = "3"
