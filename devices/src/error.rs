@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use xen_types::Kind as ErrorKind;
+use xen_types::{DomId, Kind as ErrorKind};
 
 use crate::id::DeviceId;
 use crate::mac::InvalidMac;
@@ -26,6 +26,7 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) enum Subject {
     Device(DeviceId),
+    Domain(DomId),
     /// A part of a description, as callers name it.
     Part(&'static str),
 }
@@ -112,6 +113,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Device(device) => device.fmt(f),
+            Self::Domain(dom) => write!(f, "domain {dom}"),
             Self::Part(part) => f.write_str(part),
         }
     }
