@@ -15,7 +15,7 @@ use crate::{InvalidConfig, Kernel, Ramdisk, Result, acpi};
 pub struct BuildConfig {
     /// How the guest is virtualised, as the domain was created.
     pub kind: GuestKind,
-    /// The kernel.
+    /// The kernel. A compressed one is [unpacked](Kernel::unpack) by the build.
     pub kernel: Kernel,
     /// The ramdisk.
     pub ramdisk: Option<Ramdisk>,

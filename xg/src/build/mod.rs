@@ -8,7 +8,7 @@ use xc::{E820Entry, GuestKind};
 use xen_types::{DomId, Gfn, Mfn, MiB};
 
 use crate::backend::{Backend, CallError, Image};
-use crate::{Error, Result, Xg};
+use crate::{Error, Kernel, Result, Xg};
 
 pub use config::BuildConfig;
 
@@ -50,7 +50,8 @@ impl Xg {
     /// virtual CPU.
     ///
     /// The domain must be new, and what precedes in the [order of calls](crate) done. It stays
-    /// paused. It cannot be interrupted; unpacking an xz kernel takes the most time. A build that
+    /// paused. It cannot be interrupted; unpacking an xz kernel takes the most time, which is saved by
+    /// giving one that [`KernelCache::unpack`](crate::KernelCache::unpack) gave. A build that
     /// failed leaves a domain that is good for nothing but to be destroyed.
     ///
     /// # Errors
@@ -66,12 +67,13 @@ impl Xg {
     ))]
     pub fn build(&self, dom: DomId, config: &BuildConfig) -> Result<Built> {
         config.check().map_err(|source| Error::Config { dom, source })?;
-        config.kernel.check(config.kind)?;
+        let kernel = config.kernel.unpack()?;
+        kernel.check(config.kind)?;
         let image = self
             .backend
             .allocate(&config.cmdline, config.features())
             .map_err(|source| Error::Call { dom, call: "xc_dom_allocate", source })?;
-        Build { backend: &*self.backend, dom, config, image }.run()
+        Build { backend: &*self.backend, dom, config, kernel, image }.run()
     }
 }
 
@@ -79,6 +81,8 @@ struct Build<'a> {
     backend: &'a dyn Backend,
     dom: DomId,
     config: &'a BuildConfig,
+    /// Unpacked, unless only libxenguest knows its compression.
+    kernel: Kernel,
     /// Released when the build ends, well or not.
     image: Box<dyn Image + 'a>,
 }
@@ -120,8 +124,8 @@ impl Build<'_> {
     }
 
     fn payloads(&mut self) -> Result<()> {
-        let config = self.config;
-        self.step("xc_dom_kernel_mem", |image| image.kernel_mem(config.kernel.share()))?;
+        let (config, kernel) = (self.config, self.kernel.share());
+        self.step("xc_dom_kernel_mem", |image| image.kernel_mem(kernel))?;
         match &config.ramdisk {
             Some(ramdisk) => {
                 self.step("xc_dom_module_mem", |image| image.module_mem(ramdisk.share()))

@@ -171,9 +171,19 @@ fn seven() -> DomId {
     DomId::new(7).unwrap()
 }
 
-/// A gzip header: passes inspection, and what is in it is libxenguest's to judge.
+/// The header of a flat image: passes inspection, and what is in it is libxenguest's to judge.
+fn flat() -> Vec<u8> {
+    [0x336e_c578, 0, 0_u32.wrapping_sub(0x336e_c578)].map(u32::to_le_bytes).concat()
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, content).unwrap();
+    encoder.finish().unwrap()
+}
+
 fn config(kind: GuestKind) -> BuildConfig {
-    let kernel = Kernel::from_bytes("vmlinuz", b"\x1f\x8b\x08\0\0\0".to_vec()).unwrap();
+    let kernel = Kernel::from_bytes("vmlinuz", flat()).unwrap();
     BuildConfig {
         ramdisk: Some(Ramdisk::from_bytes("initrd", vec![0; 9]).unwrap()),
         cmdline: c"console=hvc0".to_owned(),
@@ -200,7 +210,7 @@ fn a_pv_guest_is_built_in_libxls_order() {
             "max_vcpus 1",
             "container_type Pv",
             "flags 0",
-            "kernel_mem 6",
+            "kernel_mem 12",
             "module_mem 9",
             "boot_xen_init 7",
             "parse_image",
@@ -229,7 +239,7 @@ fn a_pvh_guest_is_told_its_memory_before_it_is_filled() {
             "highmem_end 0x0",
             "vga_hole_size 0",
             "device_model false",
-            "kernel_mem 6",
+            "kernel_mem 12",
             "module_mem 9",
             "boot_xen_init 7",
             "parse_image",
@@ -329,6 +339,24 @@ fn nothing_is_called_for_what_cannot_be_built() {
         refused(|c| c.kernel = Kernel::from_bytes("k", vec![0]).unwrap()),
         (Kind::Invalid, "neither an ELF file nor a bzImage".to_owned())
     );
+}
+
+#[test]
+fn libxenguest_is_given_the_unpacked_kernel() {
+    let mut config = config(GuestKind::Pv);
+    config.kernel = Kernel::from_bytes("vmlinuz.gz", gzip(&flat())).unwrap();
+    let (built, calls) = build(Recorder::default(), &config);
+    built.unwrap();
+    assert!(calls.contains(&"kernel_mem 12".to_owned()), "{calls:?}");
+}
+
+#[test]
+fn a_kernel_that_cannot_be_unpacked_costs_no_call() {
+    let mut config = config(GuestKind::Pv);
+    config.kernel = Kernel::from_bytes("vmlinuz.gz", b"\x1f\x8b\x08\0\0\0".to_vec()).unwrap();
+    let (built, calls) = build(Recorder::default(), &config);
+    assert_eq!(built.unwrap_err().to_string(), "unpack gzip kernel vmlinuz.gz");
+    assert_eq!(calls, Vec::<String>::new());
 }
 
 #[test]
