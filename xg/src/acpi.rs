@@ -1,7 +1,7 @@
 //! The ACPI tables of a PVH guest, as few as Linux needs to find its CPUs and its timer.
 //!
 //! ```text
-//! RSDP --> XSDT --> FADT --> DSDT (empty)
+//! RSDP --> XSDT --> FADT --> DSDT: one processor object per virtual CPU
 //!               \-> MADT: one local APIC per virtual CPU
 //! ```
 //!
@@ -9,17 +9,21 @@
 //! returns early). The machine is declared hardware-reduced: a PVH guest has none of the ports that
 //! the full FADT describes. Layouts: ACPI 6.5, chapter 5.2.
 
+mod dsdt;
+
 /// Where the tables go: the start of the hole, `ACPI_INFO_PHYSICAL_ADDRESS` of Xen's `tools/libacpi`.
 /// The RSDP comes first, so this is also what the start info points to.
-pub(crate) const ADDRESS: u64 = crate::layout::PvhLayout::MMIO_START;
+pub(crate) const ADDRESS: u64 = crate::layout::Layout::PVH_HOLE_START;
 
 /// A local APIC id has 8 bits and is twice the number of the virtual CPU
 /// (`vlapic_reset`, `xen/arch/x86/hvm/vlapic.c`, and libxl's MADT, 4.17 and 4.20).
 pub(crate) const MOST_VCPUS: u8 = 128;
 
-/// The tables of a guest with `vcpus` virtual CPUs, at most [`MOST_VCPUS`], to stand at [`ADDRESS`].
-pub(crate) fn tables(vcpus: u8) -> Vec<u8> {
-    let dsdt = table(b"DSDT", 2, &[]);
+/// The tables of a guest with `vcpus` virtual CPUs, at most [`MOST_VCPUS`], of which the first
+/// `online` can be used, to stand at [`ADDRESS`].
+pub(crate) fn tables(vcpus: u8, online: u8) -> Vec<u8> {
+    let vcpus = (0..vcpus.min(MOST_VCPUS)).map(|vcpu| vcpu < online);
+    let dsdt = table(b"DSDT", 2, &dsdt::processors(vcpus.clone()));
     let madt = table(b"APIC", 4, &madt(vcpus));
     let dsdt_at = ADDRESS + RSDP_ROOM;
     let fadt_at = align(dsdt_at + dsdt.len() as u64);
@@ -60,17 +64,17 @@ fn fadt(dsdt_at: u64) -> Vec<u8> {
     body
 }
 
-fn madt(vcpus: u8) -> Vec<u8> {
+fn madt(vcpus: impl Iterator<Item = bool>) -> Vec<u8> {
     let mut body = [LOCAL_APIC_ADDRESS, 0].map(u32::to_le_bytes).concat();
-    for vcpu in 0..vcpus.min(MOST_VCPUS) {
+    for (vcpu, online) in (0..MOST_VCPUS).zip(vcpus) {
         body.extend([0, 8, vcpu, 2 * vcpu]); // local APIC, length, processor, id
-        body.extend(1_u32.to_le_bytes()); // enabled
+        body.extend(u32::from(online).to_le_bytes()); // enabled
     }
     body
 }
 
 fn table(signature: &[u8; 4], revision: u8, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(36 + body.len()).expect("at most 1068 bytes, of 128 processors");
+    let length = u32::try_from(36 + body.len()).expect("at most 4 to 5 KiB, of 128 processors");
     let mut table = signature.to_vec();
     table.extend(length.to_le_bytes());
     table.extend([revision, 0]);
@@ -132,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_table_is_found_from_the_rsdp_with_a_good_checksum() {
-        let image = tables(2);
+        let image = tables(2, 2);
         assert_eq!(&image[..8], b"RSD PTR ");
         assert_eq!((checksum(&image[..20]), checksum(&image[..36])), (0, 0));
         let xsdt = found(&image, u64_at(&image, 24));
@@ -143,13 +147,21 @@ mod tests {
             [&xsdt[..4], &fadt[..4], &madt[..4], &dsdt[..4]],
             [b"XSDT", b"FACP", b"APIC", b"DSDT"]
         );
-        assert_eq!([xsdt.len(), fadt.len(), madt.len(), dsdt.len()], [52, 268, 60, 36]);
+        assert_eq!([xsdt.len(), fadt.len(), madt.len(), dsdt.len()], [52, 268, 60, 116]);
     }
 
     #[test]
     fn local_apic_ids_are_twice_the_processors_number() {
-        let madt = table(b"APIC", 4, &madt(2));
-        assert_eq!(madt[44..], [0, 8, 0, 0, 1, 0, 0, 0, 0, 8, 1, 2, 1, 0, 0, 0]);
+        let madt = table(b"APIC", 4, &madt([true, false].into_iter()));
+        assert_eq!(madt[44..], [0, 8, 0, 0, 1, 0, 0, 0, 0, 8, 1, 2, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_processor_that_is_not_online_is_in_both_tables() {
+        let (all, some) = (tables(3, 3), tables(3, 2));
+        assert_eq!(all.len(), some.len());
+        // The checksums of the two tables, the state of the object and the flag of the entry.
+        assert_eq!(all.iter().zip(&some).filter(|(a, b)| a != b).count(), 4);
     }
 
     #[test]
@@ -159,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_of_the_largest_guest_fit_a_page() {
-        assert!(tables(MOST_VCPUS).len() <= 4096);
+    fn the_tables_of_the_largest_guest_fit_two_pages() {
+        assert!(tables(MOST_VCPUS, MOST_VCPUS).len() <= 2 * 4096);
     }
 }

@@ -176,6 +176,14 @@ pub enum InvalidConfig {
     /// More local APICs than the ACPI tables made here can number.
     #[error("{0} virtual CPUs for a PVH guest: at most 128 here")]
     PvhVcpus(u32),
+    /// None of the virtual CPUs is online, or more of them than there are.
+    #[error("{online} of {vcpus} virtual CPUs online")]
+    Online {
+        /// Those online.
+        online: u32,
+        /// All.
+        vcpus: u32,
+    },
     /// A PV guest's start info has room for 1023 bytes; libxenguest would cut the rest off.
     #[error("a command line of {0} bytes: a PV guest can be given 1023")]
     CommandLine(usize),

@@ -43,6 +43,10 @@
 //! crate makes the few that Linux needs. Without them Linux 6.1 prints its first lines, on one CPU, but
 //! does not start its Xen timer (no "installing Xen timer" in its log, Xen 4.17 and 4.20), and cannot
 //! power itself off.
+//!
+//! A guest finds the RAM, the reserved ranges and the CPUs that it finds under libxl. Its tables are
+//! others: they declare the machine hardware-reduced, as it is, have processor objects for the CPUs that
+//! the guest has and not for 128, and no page through which a device model would change them.
 
 mod acpi;
 mod build;

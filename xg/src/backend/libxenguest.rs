@@ -137,6 +137,17 @@ impl Backend for LibXenGuest {
         })
     }
 
+    fn hvm_param_set(&self, dom: DomId, param: u32, value: u64) -> Result<(), CallError> {
+        let function = self.library.ctrl().functions().hvm.hvm_param_set;
+        let set = self.function("xc_hvm_param_set", function)?;
+        let interface = self.interface()?;
+        let handle = handle(&interface)?;
+        check(|| {
+            // SAFETY: the handle must be open: `interface` holds it open until the end of this function.
+            unsafe { set(handle, dom.into(), param, value) }
+        })
+    }
+
     fn cpuid_apply_policy(
         &self,
         dom: DomId,

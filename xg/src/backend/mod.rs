@@ -40,6 +40,11 @@ pub trait Backend: PolicyCalls + DumpCalls + ResumeCalls + SaveCalls {
     /// `xc_domain_set_memory_map`: libxenctrl's, called in the middle of a build.
     fn set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<(), CallError>;
 
+    /// `xc_hvm_param_set`: libxenctrl's, called at the end of a build.
+    fn hvm_param_set(&self, _dom: DomId, _param: u32, _value: u64) -> Result<(), CallError> {
+        Err(CallError::Unsupported { call: "xc_hvm_param_set", xen: self.release() })
+    }
+
     /// `xc_cpuid_apply_policy` of a new domain, with no overrides and PAE, which every guest has.
     /// `restore` is for a guest that ran under a Xen that saved no policy with it.
     fn cpuid_apply_policy(

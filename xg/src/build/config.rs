@@ -30,6 +30,9 @@ pub struct BuildConfig {
     pub max_memory: MiB,
     /// The number of virtual CPUs, as many as the domain has.
     pub vcpus: u32,
+    /// How many of them, the first ones, a PVH guest finds online in its tables; `None` for all.
+    /// (libxl did not tell PVH guests of others before 4.19.)
+    pub online_vcpus: Option<u32>,
     /// The guest's port to xenstored.
     pub store: Port,
     /// The guest's port to xenconsoled.
@@ -55,6 +58,7 @@ impl BuildConfig {
             memory,
             max_memory: memory,
             vcpus: 1,
+            online_vcpus: None,
             store,
             console,
             store_domain: DomId::DOM0,
@@ -77,16 +81,25 @@ impl BuildConfig {
             let (target, maximum) = (self.memory, self.max_memory);
             return Err(InvalidConfig::TargetAboveMaximum { target, maximum });
         }
+        let online = self.online();
         match (self.kind, self.vcpus) {
             (_, 0) => Err(InvalidConfig::NoVcpu),
             (GuestKind::Pvh, vcpus) if vcpus > acpi::MOST_VCPUS.into() => {
                 Err(InvalidConfig::PvhVcpus(self.vcpus))
+            }
+            (_, vcpus) if !(1..=vcpus).contains(&online) => {
+                Err(InvalidConfig::Online { online, vcpus })
             }
             (GuestKind::Pv, _) if self.cmdline.count_bytes() > MOST_PV_CMDLINE => {
                 Err(InvalidConfig::CommandLine(self.cmdline.count_bytes()))
             }
             _ => Ok(()),
         }
+    }
+
+    /// How many virtual CPUs are online.
+    pub(super) fn online(&self) -> u32 {
+        self.online_vcpus.unwrap_or(self.vcpus)
     }
 
     /// The feature string, which only PV kernels have a use for.

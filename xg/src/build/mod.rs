@@ -4,7 +4,7 @@ mod config;
 mod pv;
 mod pvh;
 
-use xc::{E820Entry, GuestKind};
+use xc::{E820Entry, GuestKind, HvmParam, Release};
 use xen_types::{DomId, Gfn, Mfn, MiB};
 
 use crate::backend::{Backend, CallError, Image};
@@ -103,6 +103,7 @@ impl Build<'_> {
         self.step("xc_dom_build_image", |image| image.build_image())?;
         self.step("xc_dom_boot_image", |image| image.boot_image())?;
         self.step("xc_dom_gnttab_init", |image| image.gnttab_init())?;
+        self.ports()?;
         Ok(Built {
             store: self.ring(self.image.xenstore_pfn())?,
             console: self.ring(self.image.console_pfn())?,
@@ -144,12 +145,27 @@ impl Build<'_> {
         u32::try_from(mib).expect("checked to be at most 2^24 - 1")
     }
 
-    fn set_memory_map(&self, map: &[E820Entry]) -> Result<()> {
-        let call = "xc_domain_set_memory_map";
-        self.backend.set_memory_map(self.dom, map).map_err(|source| Error::Call {
-            dom: self.dom,
-            call,
-            source,
+    fn set_memory_map(&mut self, map: &[E820Entry]) -> Result<()> {
+        self.backend
+            .set_memory_map(self.dom, map)
+            .map_err(|source| self.failed("xc_domain_set_memory_map", source))?;
+        self.image.set_e820(map);
+        Ok(())
+    }
+
+    /// Tells a guest that is not PV its ports. Up to 4.16 libxl does, since then `xc_dom_boot_image`
+    /// (`bootlate_hvm`, `tools/libs/guest/xg_dom_x86.c`).
+    fn ports(&self) -> Result<()> {
+        let config = self.config;
+        if config.kind == GuestKind::Pv || self.backend.release() >= Release::new(4, 17) {
+            return Ok(());
+        }
+        let ports =
+            [(HvmParam::STORE_EVTCHN, config.store), (HvmParam::CONSOLE_EVTCHN, config.console)];
+        ports.into_iter().try_for_each(|(HvmParam(param), port)| {
+            self.backend
+                .hvm_param_set(self.dom, param, port.0.into())
+                .map_err(|source| self.failed("xc_hvm_param_set", source))
         })
     }
 
@@ -161,11 +177,12 @@ impl Build<'_> {
             errno: None,
             said: vec![format!("{pfn:?} is not in the domain's map")],
         };
-        self.image.pv_p2m(pfn).map(RingFrame::Machine).ok_or(Error::Call {
-            dom: self.dom,
-            call: "xc_dom_p2m",
-            source,
-        })
+        let frame = self.image.pv_p2m(pfn).map(RingFrame::Machine);
+        frame.ok_or_else(|| self.failed("xc_dom_p2m", source))
+    }
+
+    fn failed(&self, call: &'static str, source: CallError) -> Error {
+        Error::Call { dom: self.dom, call, source }
     }
 
     fn step(
@@ -173,7 +190,7 @@ impl Build<'_> {
         call: &'static str,
         step: impl FnOnce(&mut dyn Image) -> Result<(), CallError>,
     ) -> Result<()> {
-        step(self.image.as_mut()).map_err(|source| Error::Call { dom: self.dom, call, source })
+        step(self.image.as_mut()).map_err(|source| self.failed(call, source))
     }
 }
 

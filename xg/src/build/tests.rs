@@ -15,6 +15,7 @@ use crate::{CpuOptions, Kernel, Kind, Ramdisk};
 struct Recorder {
     calls: Mutex<Vec<String>>,
     fails_at: Option<&'static str>,
+    old: bool,
 }
 
 impl Recorder {
@@ -42,7 +43,7 @@ impl Recorder {
 
 impl Hypervisor for Recorder {
     fn release(&self) -> Release {
-        Release::new(4, 17)
+        Release::new(4, if self.old { 16 } else { 17 })
     }
 }
 
@@ -62,6 +63,9 @@ impl Backend for Recorder {
     }
     fn set_memory_map(&self, dom: DomId, map: &[E820Entry]) -> Result<(), CallError> {
         self.note(format!("set_memory_map {dom} of {}", map.len()))
+    }
+    fn hvm_param_set(&self, dom: DomId, param: u32, value: u64) -> Result<(), CallError> {
+        self.note(format!("hvm_param_set {dom} {param} {value}"))
     }
     fn cpuid_apply_policy(
         &self,
@@ -259,6 +263,16 @@ fn a_pvh_guest_is_told_its_memory_before_it_is_filled() {
 }
 
 #[test]
+fn a_guest_of_4_16_is_told_its_ports_by_the_toolstack() {
+    let told =
+        |config: &BuildConfig| build(Recorder { old: true, ..Recorder::default() }, config).1;
+    let ports = ["gnttab_init", "hvm_param_set 7 2 1", "hvm_param_set 7 18 2", "release"];
+    let pvh = told(&config(GuestKind::Pvh));
+    assert_eq!(pvh[pvh.len() - 4..], ports);
+    assert!(!told(&config(GuestKind::Pv)).contains(&ports[1].to_owned()));
+}
+
+#[test]
 fn a_ballooned_guest_has_the_map_of_its_maximum_under_pvh_only() {
     let mut config = config(GuestKind::Pvh);
     config.max_memory = MiB(256);
@@ -321,6 +335,8 @@ fn nothing_is_called_for_what_cannot_be_built() {
         (Kind::Unavailable, "129 virtual CPUs for a PVH guest: at most 128 here".to_owned())
     );
     assert_eq!(refused(|c| c.vcpus = 0), (Kind::Invalid, "no virtual CPU".to_owned()));
+    assert_eq!(refused(|c| c.online_vcpus = Some(0)).1, "0 of 1 virtual CPUs online");
+    assert_eq!(refused(|c| c.online_vcpus = Some(2)).1, "2 of 1 virtual CPUs online");
     assert_eq!(refused(|c| c.kind = GuestKind::Hvm).0, Kind::Unavailable);
     assert_eq!(refused(|c| c.memory = MiB(0)).0, Kind::Invalid);
     assert_eq!(

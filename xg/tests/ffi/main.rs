@@ -9,6 +9,7 @@ mod opened;
 
 mod build;
 mod dump;
+mod hardware;
 mod policy;
 mod restore;
 mod resume;

@@ -61,6 +61,11 @@ impl Backend for FaultyBuilder {
         self.gate.pass("set_memory_map", failure(), call)
     }
 
+    fn hvm_param_set(&self, dom: DomId, param: u32, value: u64) -> Result<(), CallError> {
+        let call = || self.real.hvm_param_set(dom, param, value);
+        self.gate.pass("hvm_param_set", failure(), call)
+    }
+
     fn cpuid_apply_policy(
         &self,
         dom: DomId,

@@ -1,0 +1,173 @@
+//! Builds of guests that are not PV: what stands in the image when it is built, in each release.
+
+use std::sync::{Arc, Mutex};
+
+use xc::GuestKind;
+use xen_abi::{Call, Layout, layout};
+use xen_types::{DomId, MiB, Port};
+use xg::{BuildConfig, Kernel};
+
+use crate::opened::{DOM, Opened, on_releases};
+
+/// What is seen of an image when `xc_dom_build_image` is called.
+struct Seen {
+    layout: &'static Layout,
+    image: Vec<u8>,
+}
+
+impl Seen {
+    fn value(&self, field: &str) -> u64 {
+        self.layout.value(&self.image, field)
+    }
+
+    fn values<const N: usize>(&self, fields: [&str; N]) -> [u64; N] {
+        fields.map(|field| self.value(field))
+    }
+}
+
+/// What the library of every release leaves in a new image.
+const NEW: [(&str, u64); 4] = [
+    ("max_kernel_size", 1 << 30),
+    ("max_module_size", 1 << 30),
+    ("max_devicetree_size", 1 << 30),
+    ("flags", 16),
+];
+
+/// Gives images of the release to the library, notes the one that is built, and the bytes that some of
+/// its fields point to, and says where its modules are.
+fn images(opened: &Opened, pointers: &'static [(&str, &str)]) -> Arc<Mutex<Vec<Vec<u8>>>> {
+    let layout = layout("struct xc_dom_image", opened.stub.minor()).unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    opened.stub.on("xc_dom_allocate", move |call| call.allocate(&layout.bytes(&NEW)));
+    opened.stub.on("xc_dom_release", |call| {
+        call.free(call.number(0));
+        0
+    });
+    let notes = Arc::clone(&seen);
+    opened.stub.on("xc_dom_build_image", move |call| {
+        notes.lock().unwrap().extend(look(call, layout, pointers));
+        0
+    });
+    seen
+}
+
+/// The image, and what it points to: the fields of an address and of a length.
+fn look(call: &Call<'_>, layout: &Layout, pointers: &[(&str, &str)]) -> Vec<Vec<u8>> {
+    let image = call.read(0, layout.size);
+    let mut seen = vec![image.clone()];
+    for (data, length) in pointers {
+        let data = layout.value(&image, data) as *const u8;
+        let length = layout.value(&image, length) as usize;
+        // SAFETY: must be readable for as much: whoever called owes it to the library played here.
+        seen.push(unsafe { std::slice::from_raw_parts(data, length) }.to_vec());
+    }
+    seen
+}
+
+/// A gzip header: passes inspection, and the library does not look.
+fn config(kind: GuestKind) -> BuildConfig {
+    let kernel = Kernel::from_bytes("kernel", b"\x1f\x8b\x08\0\0\0".to_vec()).unwrap();
+    let mut config = BuildConfig::new(kind, kernel, MiB(64), Port(11), Port(12));
+    config.max_memory = MiB(4096);
+    config.vcpus = 3;
+    config.store_domain = DomId::new(21).unwrap();
+    config.console_domain = DomId::new(22).unwrap();
+    config.claim = true;
+    config
+}
+
+fn build(opened: &Opened, config: &BuildConfig) {
+    opened.xg.build(DOM, config).unwrap();
+}
+
+fn seen(opened: &Opened, seen: &Mutex<Vec<Vec<u8>>>) -> Seen {
+    let layout = layout("struct xc_dom_image", opened.stub.minor()).unwrap();
+    Seen { layout, image: seen.lock().unwrap()[0].clone() }
+}
+
+/// The memory map given to Xen: starts, sizes and kinds.
+fn maps(opened: &Opened) -> Arc<Mutex<Vec<[u64; 3]>>> {
+    let entry = layout("struct e820entry", opened.stub.minor()).unwrap();
+    let maps = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&maps);
+    opened.stub.on("xc_domain_set_memory_map", move |call| {
+        let bytes = call.read(2, entry.size * call.number(3) as usize);
+        let entries = bytes.chunks(entry.size);
+        let entries = entries.map(|one| ["addr", "size", "type"].map(|f| entry.value(one, f)));
+        notes.lock().unwrap().extend(entries);
+        0
+    });
+    maps
+}
+
+on_releases! {
+    [xen_4_15: 15, xen_4_16: 16, xen_4_17: 17, xen_4_18: 18, xen_4_19: 19, xen_4_20: 20, xen_4_21: 21,
+     xen_4_22: 22]
+
+    fn a_pvh_image_has_what_libxl_puts_there(opened) {
+        let images = images(opened, &[("acpi_modules[0].data", "acpi_modules[0].length")]);
+        build(opened, &config(GuestKind::Pvh));
+        let image = seen(opened, &images);
+        assert_eq!(
+            image.values(["container_type", "device_model", "vga_hole_size", "max_vcpus"]),
+            [1, 0, 0, 3]
+        );
+        assert_eq!(
+            image.values(["target_pages", "mmio_start", "mmio_size", "lowmem_end", "highmem_end"]),
+            [0x4000, 0xfc00_0000, 0x400_0000, 0xfc00_0000, 0x1_0400_0000]
+        );
+        assert_eq!(
+            image.values(["e820_entries", "acpi_modules[0].guest_addr_out"]),
+            [4, 0xfc00_0000]
+        );
+        assert_eq!(images.lock().unwrap()[1][..8], *b"RSD PTR ");
+    }
+}
+
+on_releases! {
+    [xen_4_15: 15, xen_4_16: 16]
+
+    fn the_toolstack_tells_the_guest_its_ports(opened) {
+        images(opened, &[]);
+        build(opened, &config(GuestKind::Pvh));
+        assert_eq!(params(opened), ["xc_hvm_param_set(5, 2, 11)", "xc_hvm_param_set(5, 18, 12)"]);
+    }
+}
+
+on_releases! {
+    [xen_4_17: 17, xen_4_18: 18, xen_4_19: 19, xen_4_20: 20, xen_4_21: 21, xen_4_22: 22]
+
+    fn the_library_tells_the_guest_its_ports(opened) {
+        images(opened, &[]);
+        build(opened, &config(GuestKind::Pvh));
+        assert_eq!(params(opened), Vec::<String>::new());
+    }
+}
+
+fn params(opened: &Opened) -> Vec<String> {
+    let mut calls = opened.calls();
+    calls.retain(|call| call.starts_with("xc_hvm_param_set"));
+    calls
+}
+
+on_releases! {
+    [xen_4_15: 15, xen_4_16: 16, xen_4_17: 17, xen_4_18: 18, xen_4_19: 19, xen_4_20: 20]
+
+    fn the_acpi_tables_of_a_pvh_guest_can_be_reclaimed(opened) {
+        images(opened, &[]);
+        let maps = maps(opened);
+        build(opened, &config(GuestKind::Pvh));
+        assert_eq!(maps.lock().unwrap()[2], [0xfc00_0000, 0x1000, 3]);
+    }
+}
+
+on_releases! {
+    [xen_4_21: 21, xen_4_22: 22]
+
+    fn the_acpi_tables_of_a_pvh_guest_stay(opened) {
+        images(opened, &[]);
+        let maps = maps(opened);
+        build(opened, &config(GuestKind::Pvh));
+        assert_eq!(maps.lock().unwrap()[2], [0xfc00_0000, 0x1000, 4]);
+    }
+}
