@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fakexen", &["xenctrl-sys"]),
     ("xen-abi", &[]),
     ("xs-server", &["xs", "xen-types"]),
+    ("xen-sim", &["xc", "eventchn", "xenctrl-sys", "xen-types"]),
     // users
     ("benches", &["xs", "xc", "xenctrl-sys", "xen-types", "store-daemons", "xen-abi"]),
     ("conformance", &["xen-types", "xs", "store-daemons", "xs-server"]),
@@ -39,7 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What stands for a part of Xen: any package may test against it.
-const DOUBLES: &[&str] = &["store-daemons", "xen-abi", "xs-server"];
+const DOUBLES: &[&str] = &["store-daemons", "xen-abi", "xen-sim", "xs-server"];
 
 const LAYERS: &[&str] = &["xen-types", "xs", "xc", "eventchn", "devices", "xg", "xenops"];
 

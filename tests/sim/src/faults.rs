@@ -1,0 +1,79 @@
+//! Which calls fail, and how.
+
+/// Which call of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The n-th of all that the process makes, counted from 1.
+    Nth(usize),
+    /// The n-th of this name, counted from 1.
+    NthOf(&'static str, usize),
+    /// Every one of this name.
+    Every(&'static str),
+}
+
+/// How a call goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// It does nothing, and says so.
+    Undone,
+    /// It does its work, and says that it failed.
+    Unheard,
+    /// The process is killed before it.
+    DeathBefore,
+    /// The process is killed before it hears of the outcome.
+    DeathAfter,
+}
+
+/// What goes wrong with the calls of a process.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    faults: Vec<(Which, How)>,
+    /// The names of all calls made.
+    made: Vec<String>,
+    failed: Option<String>,
+}
+
+impl Plan {
+    pub(crate) fn new(faults: &[(Which, How)]) -> Self {
+        Self { faults: faults.into(), ..Self::default() }
+    }
+
+    /// Counts a call and says what goes wrong with it.
+    pub(crate) fn verdict(&mut self, name: &str) -> Option<How> {
+        self.made.push(name.to_owned());
+        let all = self.made.len();
+        let of_name = self.made.iter().filter(|made| *made == name).count();
+        let hit = |which: &Which| match *which {
+            Which::Nth(number) => number == all,
+            Which::NthOf(wanted, number) => wanted == name && number == of_name,
+            Which::Every(wanted) => wanted == name,
+        };
+        let how = self.faults.iter().find(|(which, _)| hit(which)).map(|(_, how)| *how);
+        if how.is_some() {
+            self.failed = Some(format!("call {all}, {name}"));
+        }
+        how
+    }
+
+    pub(crate) fn failed(&self) -> Option<String> {
+        self.failed.clone()
+    }
+
+    pub(crate) fn made(&self) -> &[String] {
+        &self.made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_hit_by_number_or_by_name() {
+        let faults = [(Which::Nth(2), How::Undone), (Which::NthOf("b", 2), How::Unheard)];
+        let mut plan = Plan::new(&faults);
+        let verdicts = ["b", "a", "b", "b"].map(|name| plan.verdict(name));
+        assert_eq!(verdicts, [None, Some(How::Undone), Some(How::Unheard), None]);
+        assert_eq!(plan.failed().as_deref(), Some("call 3, b"));
+    }
+}

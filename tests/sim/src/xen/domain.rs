@@ -1,0 +1,108 @@
+//! A domain as Xen keeps it.
+
+use std::collections::BTreeMap;
+
+use xc::backend::CreateDomain;
+use xen_types::DomId;
+use xenctrl_sys::{XEN_DOMCTL_CDF_HAP, XEN_DOMCTL_CDF_HVM, XEN_DOMCTL_CDF_XS_DOMAIN};
+
+use super::memory::Memory;
+use super::ports::Ports;
+
+/// A domain. What it was created with stays in `config`.
+#[derive(Debug)]
+pub(crate) struct Domain {
+    pub(crate) id: DomId,
+    pub(crate) config: CreateDomain,
+    pub(crate) handle: [u8; 16],
+    /// How often a control domain has paused it.
+    pub(crate) pauses: u32,
+    pub(crate) dead: bool,
+    /// The reason of the shutdown that has begun.
+    pub(crate) shutdown_code: Option<u8>,
+    pub(crate) is_shut_down: bool,
+    pub(crate) debugged: bool,
+    /// Those that were created: none, or as many as were asked for.
+    pub(crate) vcpus: Vec<Vcpu>,
+    pub(crate) memory: Memory,
+    pub(crate) ports: Ports,
+    /// The port that is signalled when it has suspended.
+    pub(crate) suspend_port: Option<u32>,
+    /// The domain that this one is the device model of.
+    pub(crate) target: Option<DomId>,
+    pub(crate) hvm_params: BTreeMap<u32, u64>,
+    pub(crate) tsc: Tsc,
+    /// A bitmap of nodes.
+    pub(crate) node_affinity: u64,
+}
+
+/// A virtual CPU. It is offline until its registers are set.
+#[derive(Debug, Clone)]
+pub(crate) struct Vcpu {
+    pub(crate) online: bool,
+    pub(crate) blocked: bool,
+    pub(crate) running: bool,
+    /// In nanoseconds.
+    pub(crate) time: u64,
+    /// Bitmaps of processors.
+    pub(crate) hard: u64,
+    pub(crate) soft: u64,
+}
+
+impl Vcpu {
+    /// As `vcpu_create` (`xen/common/domain.c`) makes it.
+    pub(crate) const OFFLINE: Self = Self {
+        online: false,
+        blocked: false,
+        running: false,
+        time: 0,
+        hard: u64::MAX,
+        soft: u64::MAX,
+    };
+}
+
+/// The time-stamp counter (`tsc_set_info`, `xen/arch/x86/time.c`).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tsc {
+    pub(crate) mode: u32,
+    pub(crate) khz: u32,
+    pub(crate) incarnation: u32,
+    /// The nanoseconds that the guest was told at machine time 0; may be before it.
+    pub(crate) offset: i128,
+}
+
+impl Domain {
+    pub(crate) fn new(id: DomId, config: CreateDomain) -> Self {
+        Self {
+            id,
+            config,
+            handle: config.handle,
+            pauses: 1,
+            dead: false,
+            shutdown_code: None,
+            is_shut_down: false,
+            debugged: false,
+            vcpus: Vec::new(),
+            memory: Memory::default(),
+            ports: Ports::new(config.max_evtchn_port),
+            suspend_port: None,
+            target: None,
+            hvm_params: BTreeMap::new(),
+            tsc: Tsc::default(),
+            node_affinity: u64::MAX,
+        }
+    }
+
+    /// HVM or PVH: Xen translates its addresses.
+    pub(crate) fn is_hvm(&self) -> bool {
+        self.config.flags & XEN_DOMCTL_CDF_HVM != 0
+    }
+
+    pub(crate) fn has_hap(&self) -> bool {
+        self.config.flags & XEN_DOMCTL_CDF_HAP != 0
+    }
+
+    pub(crate) fn is_xenstore(&self) -> bool {
+        self.config.flags & XEN_DOMCTL_CDF_XS_DOMAIN != 0
+    }
+}
