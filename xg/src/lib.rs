@@ -64,6 +64,7 @@ mod save;
 mod unpack;
 
 pub mod backend;
+pub mod stream;
 
 use std::sync::Arc;
 
