@@ -8,6 +8,8 @@ use rustix::io::Errno;
 use xen_types::{DomId, Kind, MiB};
 
 use crate::backend::{CallError, OpenError};
+use crate::image::{EnvelopeError, InspectError};
+use crate::stream::Reason;
 use crate::{Compression, GuestKind, ImageError, PayloadError, SavePhase, UnpackError};
 
 /// The result of an operation of this crate.
@@ -107,6 +109,14 @@ pub enum Error {
         dom: DomId,
         /// Why.
         source: StreamFailure,
+    },
+    /// A saved image was refused.
+    #[error("read the saved image {name}")]
+    SavedImage {
+        /// What stands for it.
+        name: Arc<str>,
+        /// Why.
+        source: InspectError,
     },
     /// The CPU policy could not be set.
     #[error("set the CPU policy of domain {dom}")]
@@ -216,7 +226,22 @@ impl Error {
                 StreamFailure::Call(source) => source.kind(""),
                 StreamFailure::Stopped => Kind::Cancelled,
             },
+            Self::SavedImage { source, .. } => source.kind(),
             Self::CpuPolicy { source, .. } => source.kind("xc_cpuid_apply_policy"),
+        }
+    }
+}
+
+impl InspectError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Read { source, .. } => Errno::from_io_error(source).map_or(Kind::Other, kind_of),
+            Self::Envelope(EnvelopeError::Version(_)) => Kind::Unavailable,
+            Self::Envelope(_) => Kind::Invalid,
+            Self::Stream { source, .. } => match source.reason {
+                Reason::Unsupported(_) | Reason::Version { .. } => Kind::Unavailable,
+                _ => Kind::Invalid,
+            },
         }
     }
 }

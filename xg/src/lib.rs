@@ -29,7 +29,9 @@
 //! CPU policy and its memory are in there.
 //!
 //! Beside that: the policies that say what CPUID and model-specific registers tell a domain
-//! ([`CpuPolicy`]), featuresets, and core dumps ([`Xg::dump_core`]).
+//! ([`CpuPolicy`]), featuresets, and core dumps ([`Xg::dump_core`]). Saved images are read without
+//! any domain: [`inspect`] says what one holds, [`image`] keeps them from being damaged unseen,
+//! [`stream`] is the reader below both.
 //!
 //! What it does for you: every call of the sequence checked, with libxenguest's own explanation in
 //! the error; the image released on every path; kernels and ramdisks shared between builds.
@@ -64,6 +66,7 @@ mod save;
 mod unpack;
 
 pub mod backend;
+pub mod image;
 pub mod stream;
 
 use std::sync::Arc;
@@ -75,6 +78,7 @@ pub use cache::{KernelCache, Origin, Prepared};
 pub use cpu::CpuOptions;
 pub use error::{Error, InvalidConfig, Result, StreamFailure};
 pub use format::{Compression, Elf, Format, ImageError};
+pub use image::inspect;
 pub use payload::{Kernel, MAX_BYTES, PayloadError, Ramdisk};
 pub use policy::{Compatibility, CpuPolicy, CpuidLeaf, FeatureMask, FeatureSet, Msr};
 pub use policy::{PolicyEntry, SystemPolicy};

@@ -43,7 +43,7 @@
 //! # What cannot be checked
 //!
 //! The streams have no checksum: a flipped bit in the contents of a page, in a register or in the
-//! configuration goes unseen. Whether the host has the
+//! configuration goes unseen. [`crate::image`] puts one around them. Whether the host has the
 //! memory, the CPU features and the devices is for the restore to find out. COLO's messages are no
 //! image.
 
