@@ -99,7 +99,7 @@ fn read(
         if must_be_ours {
             return Err(EnvelopeError::Magic.into());
         }
-        let (_, summary) = stream(&mut source, &head[..got], 0, tell)?;
+        let summary = stream(&mut source, &head[..got], 0, None, tell)?;
         return Ok(Image { envelope: None, description: Vec::new(), summary });
     }
     if got < Envelope::SIZE {
@@ -110,7 +110,8 @@ fn read(
     let sealed = envelope.stream.ok_or(EnvelopeError::Unfinished)?;
     let description = source.description(&envelope)?;
     let expected = envelope.stream_at().saturating_add(sealed.length);
-    let found = stream(&mut source, &[], envelope.stream_at(), tell);
+    let mut checksum = Checksum::new();
+    let found = stream(&mut source, &[], envelope.stream_at(), Some(&mut checksum), tell);
     // Where the file was cut is the better answer to why the stream is not whole.
     if let Err(InspectError::Stream { .. }) = &found {
         source.skip()?;
@@ -121,8 +122,8 @@ fn read(
     if source.at > expected {
         return Err(EnvelopeError::Trailing(expected).into());
     }
-    let (seal, summary) = found?;
-    if seal.checksum != sealed.checksum {
+    let summary = found?;
+    if checksum.seal() != sealed {
         return Err(EnvelopeError::Checksum("stream").into());
     }
     Ok(Image { envelope: Some(envelope), description, summary })
@@ -133,15 +134,17 @@ fn stream(
     source: &mut Source<'_, impl Read>,
     start: &[u8],
     at: u64,
+    mut checksum: Option<&mut Checksum>,
     mut tell: impl FnMut(&Event<'_>),
-) -> Result<(Seal, Summary), InspectError> {
+) -> Result<Summary, InspectError> {
     let refused = |source| InspectError::Stream { at, source };
     let mut reader = Reader::new();
-    let mut checksum = Checksum::new();
     let mut buffer = vec![0; BUFFER];
     let mut piece = start;
     loop {
-        checksum.feed(piece);
+        if let Some(checksum) = &mut checksum {
+            checksum.feed(piece);
+        }
         while let Some(event) = reader.feed(&mut piece).map_err(refused)? {
             tell(&event);
         }
@@ -150,7 +153,7 @@ fn stream(
             got => piece = &buffer[..got],
         }
     }
-    Ok((checksum.seal(), reader.finish().map_err(refused)?))
+    reader.finish().map_err(refused)
 }
 
 /// A reader and how far it was read.

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "also in what tests share")]
 
+mod cuts;
 mod files;
+mod records;
+mod refusals;
 mod sample;
 mod whole;
 
@@ -13,6 +16,10 @@ struct Read {
     records: Vec<Record>,
     contents: Vec<u8>,
     end: Result<Summary, StreamError>,
+}
+
+fn read(image: &[u8]) -> Read {
+    read_in_pieces(image, image.len().max(1))
 }
 
 fn read_in_pieces(image: &[u8], size: usize) -> Read {
