@@ -1,4 +1,4 @@
-//! The toolstack library: create, list, inspect, restore, shut down and destroy Xen domains.
+//! The toolstack library: create, list, inspect, save, restore, shut down and destroy Xen domains.
 //!
 //! A [`Host`] bundles the handles of the layers below. State lives in the hypervisor and in the
 //! xenstore, not in the handle: another process, or `xl`, may do the next operation.
@@ -23,7 +23,7 @@
 //! removed. Two calls cannot be bounded: building a large kernel and destroying a large domain take
 //! the hypervisor and libxenguest as long as they take.
 //!
-//! What it does not do yet: block and network devices, save, restart policies.
+//! What it does not do yet: block and network devices, restart policies.
 
 pub mod channel;
 mod config;
@@ -38,6 +38,7 @@ pub mod memory;
 mod names;
 mod remove;
 mod restore;
+mod save;
 mod suspend;
 
 pub use config::{DomainConfig, GuestKind, TscMode};
@@ -48,5 +49,7 @@ pub use error::{Cause, Error, Leftover, Problem, Remnant, Result, Subject};
 pub use host::Host;
 pub use lifecycle::Stop;
 pub use limits::{Cancel, Limits};
+pub use save::{Afterwards, SaveOptions, SaveProgress};
 pub use xen_types::{Deadline, DomId, DomainUuid, Kind, MiB};
 pub use xg::KernelCache;
+pub use xg::{Precopied, PrecopyLimits, Saved};

@@ -128,7 +128,12 @@ impl Host {
         self.take_away(dom, uuid, fail)
     }
 
-    fn take_away(&self, dom: DomId, uuid: DomainUuid, fail: impl Fn(Cause) -> Error) -> Result<()> {
+    pub(crate) fn take_away(
+        &self,
+        dom: DomId,
+        uuid: DomainUuid,
+        fail: impl Fn(Cause) -> Error,
+    ) -> Result<()> {
         let limits = removal_limits();
         let left = self.within(&limits).remove(dom, uuid, &limits).map_err(&fail)?;
         if left.is_empty() {
@@ -138,7 +143,7 @@ impl Host {
     }
 
     /// Devices other than the first console hold things on the host that nobody here would release.
-    fn check_devices(&self, dom: DomId) -> Result<(), Cause> {
+    pub(crate) fn check_devices(&self, dom: DomId) -> Result<(), Cause> {
         let own = DomainPaths(dom);
         let mut others = BTreeSet::new();
         let recorded = own.recorded_devices();

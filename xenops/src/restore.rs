@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::limits::Limits;
 
 impl Host {
-    /// Creates a domain that is what a save wrote, and, unless asked otherwise, lets it run.
+    /// Creates a domain that is what [`Host::save`] wrote, and, unless asked otherwise, lets it run.
     ///
     /// `config` is that of the saved domain, whose kernel, ramdisk and command line are not looked at: with
     /// as many virtual CPUs and as much memory. The name may be another one, and must be if the saved
