@@ -84,6 +84,32 @@ pub enum Error {
         /// What the call returned and said.
         source: CallError,
     },
+    /// A domain could not be looked at before another operation.
+    #[error("{operation} domain {dom}")]
+    Look {
+        /// The domain.
+        dom: DomId,
+        /// What was to be done.
+        operation: &'static str,
+        /// Why.
+        source: xc::Error,
+    },
+    /// A domain that has not suspended itself cannot be resumed.
+    #[error("resume domain {dom}: it has not suspended itself")]
+    NotSuspended {
+        /// The domain.
+        dom: DomId,
+    },
+    /// A PV guest left what libxenguest would fall for.
+    #[error("resume domain {dom}: {what} that its guest left is {value:#x}")]
+    StartInfo {
+        /// The domain.
+        dom: DomId,
+        /// Which number.
+        what: &'static str,
+        /// The number.
+        value: u64,
+    },
     /// A core dump could not be written.
     #[error("write the core dump of domain {dom}")]
     Write {
@@ -221,6 +247,8 @@ impl Error {
             Self::Config { .. } => Kind::Invalid,
             Self::Call { call, source, .. } => source.kind(call),
             Self::Operation { source, .. } => source.kind(""),
+            Self::Look { source, .. } => source.kind(),
+            Self::NotSuspended { .. } | Self::StartInfo { .. } => Kind::Invalid,
             Self::Write { source, .. } => Errno::from_io_error(source).map_or(Kind::Other, kind_of),
             Self::Save { source, .. } | Self::Restore { source, .. } => match source {
                 StreamFailure::Call(source) => source.kind(""),
