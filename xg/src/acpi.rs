@@ -5,14 +5,14 @@
 //!               \-> MADT: one local APIC per virtual CPU
 //! ```
 //!
-//! Without a MADT Linux does not install its Xen timer (observed with 6.1: `native_smp_prepare_cpus`
-//! returns early). The machine is declared hardware-reduced: a PVH guest has none of the ports that
-//! the full FADT describes. Layouts: ACPI 6.5, chapter 5.2.
+//! Without a MADT Linux does not install its Xen timer (observed with 6.1:
+//! `native_smp_prepare_cpus` returns early). The machine is declared hardware-reduced: a PVH guest
+//! has none of the ports that the full FADT describes. Layouts: ACPI 6.5, chapter 5.2.
 
 mod dsdt;
 
-/// Where the tables go: the start of the hole, `ACPI_INFO_PHYSICAL_ADDRESS` of Xen's `tools/libacpi`.
-/// The RSDP comes first, so this is also what the start info points to.
+/// Where the tables go: the start of the hole, `ACPI_INFO_PHYSICAL_ADDRESS` of Xen's
+/// `tools/libacpi`. The RSDP comes first, so this is also what the start info points to.
 pub(crate) const ADDRESS: u64 = crate::layout::Layout::PVH_HOLE_START;
 
 /// A local APIC id has 8 bits and is twice the number of the virtual CPU

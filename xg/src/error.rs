@@ -10,7 +10,7 @@ use xen_types::{DomId, Kind, MiB};
 use crate::backend::{CallError, OpenError};
 use crate::image::{EnvelopeError, InspectError};
 use crate::stream::Reason;
-use crate::{Compression, GuestKind, ImageError, PayloadError, SavePhase, UnpackError};
+use crate::{Compression, ImageError, PayloadError, SavePhase, UnpackError};
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -28,7 +28,7 @@ pub enum Error {
         /// Why.
         source: OpenError,
     },
-    /// A kernel or ramdisk could not be read.
+    /// A kernel, a ramdisk or firmware could not be read.
     #[error("read {role} {name}")]
     Read {
         /// What the file was to be.
@@ -73,6 +73,14 @@ pub enum Error {
         call: &'static str,
         /// What it returned and said.
         source: CallError,
+    },
+    /// What the firmware of an HVM guest reads could not be completed.
+    #[error("build domain {dom}: hvm_info_table")]
+    HvmInfo {
+        /// The domain.
+        dom: DomId,
+        /// Why.
+        source: HvmInfoError,
     },
     /// A call outside of a build failed.
     #[error("{}{operation}", on(*dom))]
@@ -177,6 +185,7 @@ fn on(dom: Option<DomId>) -> String {
 pub enum Role {
     Kernel,
     Ramdisk,
+    Firmware,
 }
 
 impl fmt::Display for Role {
@@ -184,6 +193,7 @@ impl fmt::Display for Role {
         f.write_str(match self {
             Self::Kernel => "kernel",
             Self::Ramdisk => "ramdisk",
+            Self::Firmware => "firmware",
         })
     }
 }
@@ -192,9 +202,6 @@ impl fmt::Display for Role {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidConfig {
-    /// This crate does not build such guests.
-    #[error("{0:?} guests are not built here")]
-    Guest(GuestKind),
     /// libxenguest counts MiB and pages in 32 bits and wraps without a word.
     #[error("{0} of memory: 1 MiB to 16777215 MiB can be built")]
     Memory(MiB),
@@ -209,9 +216,10 @@ pub enum InvalidConfig {
     /// libxenguest aborts the process when a hardware-virtualised domain has none.
     #[error("no virtual CPU")]
     NoVcpu,
-    /// More local APICs than the ACPI tables made here can number.
-    #[error("{0} virtual CPUs for a PVH guest: at most 128 here")]
-    PvhVcpus(u32),
+    /// Xen gives a guest that is not PV no more (`HVM_MAX_VCPUS`,
+    /// `xen/include/public/hvm/hvm_info_table.h`).
+    #[error("{0} virtual CPUs: a guest that is not PV can have 128")]
+    Vcpus(u32),
     /// None of the virtual CPUs is online, or more of them than there are.
     #[error("{online} of {vcpus} virtual CPUs online")]
     Online {
@@ -220,9 +228,35 @@ pub enum InvalidConfig {
         /// All.
         vcpus: u32,
     },
+    /// The video memory leaves an HVM guest less than 2 MiB.
+    #[error("{video} of video memory in {memory} of memory")]
+    VideoMemory {
+        /// The video memory.
+        video: MiB,
+        /// The memory to start with.
+        memory: MiB,
+    },
+    /// `xl` allows no other holes.
+    #[error("a hole of {0} for devices: 256 MiB to 3840 MiB can be had")]
+    Hole(MiB),
+    /// An HVM guest's firmware loads its kernel and ramdisk.
+    #[error("a ramdisk for an HVM guest, which boots through its firmware")]
+    HvmRamdisk,
     /// A PV guest's start info has room for 1023 bytes; libxenguest would cut the rest off.
     #[error("a command line of {0} bytes: a PV guest can be given 1023")]
     CommandLine(usize),
+}
+
+/// Why `hvm_info_table` could not be completed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HvmInfoError {
+    /// The guest's memory could not be mapped or accessed.
+    #[error(transparent)]
+    Memory(#[from] xc::Error),
+    /// libxenguest put no such table there.
+    #[error("there is none: {0:02x?}")]
+    Absent([u8; 12]),
 }
 
 impl Error {
@@ -241,11 +275,11 @@ impl Error {
             Self::Read { source, .. } => source.errno().map_or(Kind::Invalid, kind_of),
             Self::Image { .. } => Kind::Invalid,
             Self::Unpack { source, .. } => source.errno().map_or(Kind::Invalid, kind_of),
-            Self::Config {
-                source: InvalidConfig::Guest(_) | InvalidConfig::PvhVcpus(_), ..
-            } => Kind::Unavailable,
+            Self::Config { source: InvalidConfig::Vcpus(_), .. } => Kind::Unavailable,
             Self::Config { .. } => Kind::Invalid,
             Self::Call { call, source, .. } => source.kind(call),
+            Self::HvmInfo { source: HvmInfoError::Memory(source), .. } => source.kind(),
+            Self::HvmInfo { .. } => Kind::Other,
             Self::Operation { source, .. } => source.kind(""),
             Self::Look { source, .. } => source.kind(),
             Self::NotSuspended { .. } | Self::StartInfo { .. } => Kind::Invalid,

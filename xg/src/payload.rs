@@ -1,4 +1,4 @@
-//! Kernels and ramdisks, read whole before any domain exists.
+//! Kernels, ramdisks and firmware, read whole before any domain exists.
 //!
 //! A mapped file would be cheaper by one copy, but whoever truncates it during a build would kill
 //! the toolstack with SIGBUS, and libxenguest's own reading names no path in its errors.
@@ -17,8 +17,8 @@ use crate::format::{self, Format};
 use crate::unpack::unpack;
 use crate::{Compression, Error, GuestKind, Result};
 
-/// The largest kernel or ramdisk: libxenguest takes no larger one (`XC_DOM_DECOMPRESS_MAX`,
-/// `tools/include/xenguest.h`).
+/// The largest kernel or ramdisk, and here the largest firmware: libxenguest takes no larger one
+/// (`XC_DOM_DECOMPRESS_MAX`, `tools/include/xenguest.h`).
 pub const MAX_BYTES: usize = 1 << 30;
 
 /// A kernel image in memory. Clones share it.
@@ -29,25 +29,50 @@ pub struct Kernel(Payload);
 #[derive(Debug, Clone)]
 pub struct Ramdisk(Payload);
 
+/// What the firmware of an HVM guest is given, in memory: SeaBIOS or OVMF, tables. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Firmware(Payload);
+
+macro_rules! loaded {
+    ($($type:ident)*) => {
+        $(impl $type {
+            /// Reads one from a file.
+            ///
+            /// # Errors
+            /// [`Kind::NotFound`](crate::Kind::NotFound) and [`Kind::Denied`](crate::Kind::Denied)
+            /// as the file system says, [`Kind::Invalid`](crate::Kind::Invalid) if it is not a
+            /// regular file, empty or above [`MAX_BYTES`].
+            pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+                Payload::load(Role::$type, path.as_ref()).map(Self)
+            }
+
+            /// Takes one that is in memory; `name` stands for it in errors.
+            ///
+            /// # Errors
+            /// [`Kind::Invalid`](crate::Kind::Invalid) if it is empty or above [`MAX_BYTES`].
+            pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self> {
+                Payload::new(Role::$type, name.into(), bytes).map(Self)
+            }
+
+            /// Where it came from: its path, or the name it was given.
+            pub fn name(&self) -> &str {
+                &self.0.name
+            }
+
+            /// The image.
+            pub fn bytes(&self) -> &[u8] {
+                &self.0.bytes
+            }
+
+            pub(crate) fn share(&self) -> Arc<Vec<u8>> {
+                Arc::clone(&self.0.bytes)
+            }
+        })*
+    };
+}
+loaded!(Kernel Ramdisk Firmware);
+
 impl Kernel {
-    /// Reads a kernel from a file.
-    ///
-    /// # Errors
-    /// [`Kind::NotFound`](crate::Kind::NotFound) and [`Kind::Denied`](crate::Kind::Denied) as the
-    /// file system says, [`Kind::Invalid`](crate::Kind::Invalid) if it is not a regular file, empty
-    /// or above [`MAX_BYTES`].
-    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        Payload::load(Role::Kernel, path.as_ref()).map(Self)
-    }
-
-    /// Takes a kernel that is in memory; `name` stands for it in errors.
-    ///
-    /// # Errors
-    /// [`Kind::Invalid`](crate::Kind::Invalid) if it is empty or above [`MAX_BYTES`].
-    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self> {
-        Payload::new(Role::Kernel, name.into(), bytes).map(Self)
-    }
-
     /// Looks at the headers: what format is this, and is it whole?
     ///
     /// What a compressed kernel contains is not looked at: see [`Kernel::unpack`].
@@ -118,55 +143,9 @@ impl Kernel {
     pub(crate) fn with_content(&self, bytes: Arc<Vec<u8>>) -> Self {
         Self(Payload { name: self.0.name(), bytes })
     }
-
-    /// Where it came from: its path, or the name it was given.
-    pub fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// The image.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0.bytes
-    }
-
-    pub(crate) fn share(&self) -> Arc<Vec<u8>> {
-        Arc::clone(&self.0.bytes)
-    }
 }
 
-impl Ramdisk {
-    /// Reads a ramdisk from a file.
-    ///
-    /// # Errors
-    /// As [`Kernel::load`].
-    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        Payload::load(Role::Ramdisk, path.as_ref()).map(Self)
-    }
-
-    /// Takes a ramdisk that is in memory; `name` stands for it in errors.
-    ///
-    /// # Errors
-    /// As [`Kernel::from_bytes`].
-    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self> {
-        Payload::new(Role::Ramdisk, name.into(), bytes).map(Self)
-    }
-
-    /// Where it came from: its path, or the name it was given.
-    pub fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// The image.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0.bytes
-    }
-
-    pub(crate) fn share(&self) -> Arc<Vec<u8>> {
-        Arc::clone(&self.0.bytes)
-    }
-}
-
-/// A file that cannot be a kernel or a ramdisk.
+/// A file that cannot be a kernel, a ramdisk or firmware.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {

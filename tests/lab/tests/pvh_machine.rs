@@ -41,12 +41,12 @@ impl Machine {
     }
 }
 
-fn booted(create: impl Fn(&str) -> Guest) -> Machine {
+fn booted(by: &str, create: impl Fn(&str) -> Guest) -> Machine {
     let xc = Xc::open().expect("open the hypervisor");
     // A PVH guest on the emulated processor triple-faults now and then before its first line; Xen
     // takes that for a reboot.
     for attempt in 0..3 {
-        let name = format!("machine-{}-{attempt}", std::process::id());
+        let name = format!("machine-{by}-{}-{attempt}", std::process::id());
         let guest = create(&name);
         let path = format!("/var/log/xen/console/guest-{name}.log");
         let mut log = String::new();
@@ -88,7 +88,7 @@ const MACHINE: &str = "type=\"pvh\"\nkernel=\"/guests/vmlinux\"\nramdisk=\"/gues
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn a_pvh_guest_finds_the_memory_and_the_cpus_that_it_finds_under_xl() {
-    let (xl, xenops) = (booted(by_xl), booted(by_xenops));
+    let (xl, xenops) = (booted("xl", by_xl), booted("xenops", by_xenops));
     for machine in [&xl, &xenops] {
         assert_eq!(machine.online, "0-1", "{machine:?}");
         assert_eq!(machine.ranges("System RAM").last(), Some(&"00100000-1fffffff : System RAM"));

@@ -7,9 +7,9 @@
 //! }
 //! ```
 //!
-//! `_UID` is the number under which the MADT has the processor's local APIC. libxl's processors have
-//! the same names and numbers (`mk_dsdt.c`), and methods that look into the MADT, for changes while
-//! the guest runs; a PVH guest is never told of such changes by ACPI.
+//! `_UID` is the number under which the MADT has the processor's local APIC. libxl's processors
+//! have the same names and numbers (`mk_dsdt.c`), and methods that look into the MADT, for changes
+//! while the guest runs; a PVH guest is never told of such changes by ACPI.
 
 /// What follows the header, for processors that are online or not.
 pub(super) fn processors(online: impl IntoIterator<Item = bool>) -> Vec<u8> {
@@ -32,8 +32,8 @@ fn named(name: &[u8; 4], value: &[u8]) -> Vec<u8> {
     [&[NAME][..], name, value].concat()
 }
 
-/// A length of content and itself, and the content. It has 6 bits in one byte, or 4 in the first and
-/// 8 in each of the others, whose number stands in the two highest of the first.
+/// A length of content and itself, and the content. It has 6 bits in one byte, or 4 in the first
+/// and 8 in each of the others, whose number stands in the two highest of the first.
 fn package(content: &[u8]) -> Vec<u8> {
     let with = |own: usize| own + content.len();
     let mut package = match (with(1), with(2), with(3)) {

@@ -82,8 +82,13 @@ pub trait Image: fmt::Debug {
     fn set_vga_hole_size(&mut self, pages: PageCount);
     /// `device_model`.
     fn set_device_model(&mut self, device_model: bool);
-    /// `acpi_modules[0]`: data, length and the address at which it is to be placed.
+    /// `system_firmware_module`: data and length.
+    fn set_system_firmware_module(&mut self, module: Arc<Vec<u8>>);
+    /// `acpi_modules[0]`: data, length and the address at which it is to be placed; 0 for anywhere,
+    /// in an HVM guest.
     fn set_acpi_module(&mut self, module: Vec<u8>, address: u64);
+    /// `smbios_module`: data and length.
+    fn set_smbios_module(&mut self, module: Arc<Vec<u8>>);
     /// `e820` and `e820_entries`.
     fn set_e820(&mut self, map: &[E820Entry]);
 
@@ -110,6 +115,10 @@ pub trait Image: fmt::Debug {
     fn console_pfn(&self) -> Gfn;
     /// `xenstore_pfn`.
     fn xenstore_pfn(&self) -> Gfn;
+    /// `acpi_modules[0].guest_addr_out`.
+    fn acpi_module_guest_addr(&self) -> u64;
+    /// `smbios_module.guest_addr_out`.
+    fn smbios_module_guest_addr(&self) -> u64;
     /// `pv_p2m[gfn]`, of a built PV image; `None` beyond the map.
     fn pv_p2m(&self, gfn: Gfn) -> Option<Mfn>;
 }

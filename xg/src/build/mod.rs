@@ -1,16 +1,19 @@
 //! Building a guest: libxl's sequence, each step checked.
 
 mod config;
+mod hvm;
 mod pv;
 mod pvh;
 
+use xc::foreign::ForeignMemory;
 use xc::{E820Entry, GuestKind, HvmParam, Release};
 use xen_types::{DomId, Gfn, Mfn, MiB};
 
 use crate::backend::{Backend, CallError, Image};
 use crate::{Error, Kernel, Result, Xg};
 
-pub use config::BuildConfig;
+pub use config::{BuildConfig, HvmConfig};
+pub use hvm::Module;
 
 /// A guest that is ready to be introduced to xenstored and unpaused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,17 +23,21 @@ pub struct Built {
     pub store: RingFrame,
     /// The ring to xenconsoled.
     pub console: RingFrame,
+    /// The ACPI tables of an HVM guest that was given some.
+    pub acpi: Option<Module>,
+    /// The SMBIOS structures of an HVM guest that was given some.
+    pub smbios: Option<Module>,
 }
 
 /// A frame that the guest shares with a daemon.
 ///
 /// The store wants its [number](RingFrame::number), in `INTRODUCE`, `store/ring-ref` and
-/// `console/ring-ref`. PV guests are named by machine frame there and PVH guests by guest frame
-/// (`libxl__build_pv`, `libxl__build_hvm`), as the daemons map them by foreign-memory mapping where
-/// they do not use the grant table, which libxenguest fills too.
+/// `console/ring-ref`. PV guests are named by machine frame there, PVH and HVM guests by guest
+/// frame (`libxl__build_pv`, `libxl__build_hvm`), as the daemons map them by foreign-memory mapping
+/// where they do not use the grant table, which libxenguest fills too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RingFrame {
-    /// Of a PVH guest.
+    /// Of a PVH or HVM guest.
     Guest(Gfn),
     /// Of a PV guest.
     Machine(Mfn),
@@ -46,8 +53,8 @@ impl RingFrame {
 }
 
 impl Xg {
-    /// Puts kernel, ramdisk and command line into `dom`, populates its memory and prepares its first
-    /// virtual CPU.
+    /// Puts kernel, ramdisk and command line into `dom`, populates its memory and prepares its
+    /// first virtual CPU.
     ///
     /// The domain must be new, and what precedes in the [order of calls](crate) done. It stays
     /// paused. It cannot be interrupted; unpacking an xz kernel takes the most time, which is saved by
@@ -56,9 +63,10 @@ impl Xg {
     ///
     /// # Errors
     /// [`Kind::Invalid`](crate::Kind::Invalid) for a kernel or configuration that cannot be,
-    /// [`Kind::NoMemory`](crate::Kind::NoMemory) if the host or the domain's ceiling has not enough,
-    /// [`Kind::Unavailable`](crate::Kind::Unavailable) for HVM and for PVH with more than 128
-    /// virtual CPUs. What libxenguest said is part of the cause.
+    /// [`Kind::NoMemory`](crate::Kind::NoMemory) if the host or the domain's ceiling has not
+    /// enough, [`Kind::Unavailable`](crate::Kind::Unavailable) for more than 128 virtual CPUs, but
+    /// for PV, and for HVM where there is no `/dev/xen/privcmd`. What libxenguest said is part of
+    /// the cause.
     #[doc(alias(
         "xc_dom_allocate",
         "xc_dom_parse_image",
@@ -69,11 +77,25 @@ impl Xg {
         config.check().map_err(|source| Error::Config { dom, source })?;
         let kernel = config.kernel.unpack()?;
         kernel.check(config.kind)?;
+        let foreign = self.foreign_for(dom, config.kind)?;
         let image = self
             .backend
             .allocate(&config.cmdline, config.features())
             .map_err(|source| Error::Call { dom, call: "xc_dom_allocate", source })?;
-        Build { backend: &*self.backend, dom, config, kernel, image }.run()
+        Build { backend: &*self.backend, dom, config, kernel, image, foreign }.run()
+    }
+
+    /// What an HVM guest's memory is mapped with. A missing privilege shows before anything is
+    /// built.
+    fn foreign_for(&self, dom: DomId, kind: GuestKind) -> Result<Option<ForeignMemory>> {
+        match &self.foreign {
+            _ if kind != GuestKind::Hvm => Ok(None),
+            Some(foreign) => Ok(Some(foreign.clone())),
+            None => match ForeignMemory::open() {
+                Ok(foreign) => Ok(Some(foreign)),
+                Err(source) => Err(Error::HvmInfo { dom, source: source.into() }),
+            },
+        }
     }
 }
 
@@ -85,6 +107,8 @@ struct Build<'a> {
     kernel: Kernel,
     /// Released when the build ends, well or not.
     image: Box<dyn Image + 'a>,
+    /// For HVM.
+    foreign: Option<ForeignMemory>,
 }
 
 impl Build<'_> {
@@ -97,16 +121,23 @@ impl Build<'_> {
         let memory = self.memory_to_map();
         self.step("xc_dom_mem_init", |image| image.mem_init(memory))?;
         self.step("xc_dom_boot_mem_init", |image| image.boot_mem_init())?;
-        if config.kind == GuestKind::Pvh {
-            pvh::hardware(&mut self)?;
+        match config.kind {
+            GuestKind::Pv => (),
+            GuestKind::Pvh => pvh::hardware(&mut self)?,
+            GuestKind::Hvm => hvm::hardware(&mut self)?,
         }
         self.step("xc_dom_build_image", |image| image.build_image())?;
         self.step("xc_dom_boot_image", |image| image.boot_image())?;
         self.step("xc_dom_gnttab_init", |image| image.gnttab_init())?;
         self.ports()?;
+        if let Some(foreign) = &self.foreign {
+            hvm::complete_info(foreign, dom, config)?;
+        }
         Ok(Built {
             store: self.ring(self.image.xenstore_pfn())?,
             console: self.ring(self.image.console_pfn())?,
+            acpi: hvm::acpi(&self),
+            smbios: hvm::smbios(&self),
         })
     }
 
@@ -117,10 +148,10 @@ impl Build<'_> {
         image.set_xenstore(config.store, config.store_domain);
         image.set_claim_enabled(config.claim);
         image.set_max_vcpus(config.vcpus);
-        if config.kind == GuestKind::Pv {
-            pv::describe(image.as_mut());
-        } else {
-            pvh::describe(image.as_mut(), config);
+        match config.kind {
+            GuestKind::Pv => pv::describe(image.as_mut()),
+            GuestKind::Pvh => pvh::describe(image.as_mut(), config),
+            GuestKind::Hvm => hvm::describe(image.as_mut(), config),
         }
     }
 
@@ -135,12 +166,12 @@ impl Build<'_> {
         }
     }
 
-    /// A PV guest's map covers what it starts with and grows when it balloons; a PVH guest's covers
-    /// the maximum from the start (`libxl__build_dom`).
+    /// A PV guest's map covers what it starts with and grows when it balloons; that of other guests
+    /// covers the maximum from the start (`libxl__build_dom`).
     fn memory_to_map(&self) -> u32 {
         let MiB(mib) = match self.config.kind {
             GuestKind::Pv => self.config.memory,
-            GuestKind::Pvh | GuestKind::Hvm => self.config.max_memory,
+            GuestKind::Pvh | GuestKind::Hvm => self.config.populated(self.config.max_memory),
         };
         u32::try_from(mib).expect("checked to be at most 2^24 - 1")
     }
@@ -153,8 +184,8 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Tells a guest that is not PV its ports. Up to 4.16 libxl does, since then `xc_dom_boot_image`
-    /// (`bootlate_hvm`, `tools/libs/guest/xg_dom_x86.c`).
+    /// Tells a guest that is not PV its ports. Up to 4.16 libxl does, since then
+    /// `xc_dom_boot_image` (`bootlate_hvm`, `tools/libs/guest/xg_dom_x86.c`).
     fn ports(&self) -> Result<()> {
         let config = self.config;
         if config.kind == GuestKind::Pv || self.backend.release() >= Release::new(4, 17) {

@@ -1,3 +1,6 @@
+#[path = "../../tests/page/mod.rs"]
+mod page;
+
 use std::error::Error as _;
 use std::ffi::{CStr, CString};
 use std::sync::{Arc, Mutex};
@@ -8,7 +11,8 @@ use xen_types::{PageCount, Port};
 
 use super::*;
 use crate::backend::{Container, DumpCalls, Hypervisor, PolicyCalls, ResumeCalls, SaveCalls};
-use crate::{CpuOptions, Kernel, Kind, Ramdisk};
+use crate::{CpuOptions, Firmware, Kernel, Kind, Ramdisk};
+use page::Page;
 
 /// Notes every call and field as text; fails at the call it is told to. Not a simulation.
 #[derive(Debug, Default)]
@@ -124,11 +128,17 @@ impl Image for Recording<'_> {
     fn set_device_model(&mut self, device_model: bool) {
         self.0.field(format!("device_model {device_model}"));
     }
+    fn set_system_firmware_module(&mut self, module: Arc<Vec<u8>>) {
+        self.0.field(format!("system_firmware_module {}", module.len()));
+    }
     fn set_acpi_module(&mut self, module: Vec<u8>, address: u64) {
         self.0.field(format!(
             "acpi_module {} at {address:#x}",
-            String::from_utf8_lossy(&module[..8])
+            String::from_utf8_lossy(&module[..4])
         ));
+    }
+    fn set_smbios_module(&mut self, module: Arc<Vec<u8>>) {
+        self.0.field(format!("smbios_module {}", module.len()));
     }
     fn set_e820(&mut self, map: &[E820Entry]) {
         self.0.field(format!("e820 of {}", map.len()));
@@ -166,6 +176,12 @@ impl Image for Recording<'_> {
     fn xenstore_pfn(&self) -> Gfn {
         Gfn(0x50)
     }
+    fn acpi_module_guest_addr(&self) -> u64 {
+        0x14_0000
+    }
+    fn smbios_module_guest_addr(&self) -> u64 {
+        0x15_0000
+    }
     fn pv_p2m(&self, gfn: Gfn) -> Option<Mfn> {
         Some(Mfn(gfn.0 + 0x7_0000))
     }
@@ -195,9 +211,22 @@ fn config(kind: GuestKind) -> BuildConfig {
     }
 }
 
+/// An HVM guest with firmware and tables.
+fn hvm() -> BuildConfig {
+    let mut config = BuildConfig { ramdisk: None, ..config(GuestKind::Hvm) };
+    let firmware = |bytes: &[u8]| Some(Firmware::from_bytes("firmware", bytes.to_vec()).unwrap());
+    config.hvm.firmware = firmware(&[0; 5]);
+    config.hvm.acpi = firmware(b"SSDT....");
+    config.hvm.smbios = firmware(&[0; 7]);
+    config.hvm.video_memory = MiB(8);
+    config
+}
+
 fn build(recorder: Recorder, config: &BuildConfig) -> (Result<Built>, Vec<String>) {
     let recorder = Arc::new(recorder);
-    let built = Xg::with_backend(recorder.clone()).build(seven(), config);
+    let built = Xg::with_backend(recorder.clone())
+        .with_foreign_memory(Page::of_libxenguest().foreign())
+        .build(seven(), config);
     (built, recorder.calls())
 }
 
@@ -226,8 +255,8 @@ fn a_pv_guest_is_built_in_libxls_order() {
             "release",
         ]
     );
-    let store = RingFrame::Machine(Mfn(0x7_0050));
-    assert_eq!(built.unwrap(), Built { store, console: RingFrame::Machine(Mfn(0x7_00c0)) });
+    let (store, console) = (RingFrame::Machine(Mfn(0x7_0050)), RingFrame::Machine(Mfn(0x7_00c0)));
+    assert_eq!(built.unwrap(), Built { store, console, acpi: None, smbios: None });
 }
 
 #[test]
@@ -249,7 +278,7 @@ fn a_pvh_guest_is_told_its_memory_before_it_is_filled() {
             "parse_image",
             "mem_init 128",
             "boot_mem_init",
-            r#"acpi_module RSD PTR  at 0xfc000000"#,
+            "acpi_module RSD  at 0xfc000000",
             "set_memory_map 7 of 3",
             "e820 of 3",
             "build_image",
@@ -263,10 +292,93 @@ fn a_pvh_guest_is_told_its_memory_before_it_is_filled() {
 }
 
 #[test]
+fn an_hvm_guest_is_built_with_its_firmware_and_a_device_model() {
+    let (built, calls) = build(Recorder::default(), &hvm());
+    assert_eq!(
+        calls[5..],
+        [
+            "container_type Hvm",
+            "target_pages 0x7800",
+            "mmio 0xf0000000 0x10000000",
+            "lowmem_end 0x7800000",
+            "highmem_end 0x0",
+            "vga_hole_size 32",
+            "device_model true",
+            "system_firmware_module 5",
+            "acpi_module SSDT at 0x0",
+            "smbios_module 7",
+            "kernel_mem 6",
+            "boot_xen_init 7",
+            "parse_image",
+            "mem_init 120",
+            "boot_mem_init",
+            "set_memory_map 7 of 1",
+            "e820 of 1",
+            "build_image",
+            "boot_image",
+            "gnttab_init",
+            "release",
+        ]
+    );
+    let built = built.unwrap();
+    assert_eq!(built.store, RingFrame::Guest(Gfn(0x50)));
+    assert_eq!(built.acpi, Some(Module { address: 0x14_0000, length: 8 }));
+    assert_eq!(built.smbios, Some(Module { address: 0x15_0000, length: 7 }));
+}
+
+#[test]
+fn video_memory_is_part_of_the_maximum_too() {
+    let mut config = hvm();
+    config.max_memory = MiB(4096);
+    config.hvm.hole = MiB(1024);
+    let (_, calls) = build(Recorder::default(), &config);
+    assert_eq!(
+        calls[6..10],
+        [
+            "target_pages 0x7800",
+            "mmio 0xc0000000 0x40000000",
+            "lowmem_end 0xc0000000",
+            "highmem_end 0x13f800000",
+        ]
+    );
+    assert!(calls.contains(&"mem_init 4088".to_owned()), "{calls:?}");
+    assert!(calls.contains(&"set_memory_map 7 of 2".to_owned()), "{calls:?}");
+}
+
+#[test]
+fn the_table_of_an_hvm_guests_firmware_is_completed() {
+    let mut config = hvm();
+    (config.vcpus, config.online_vcpus, config.hvm.apic) = (3, Some(2), false);
+    let page = Page::of_libxenguest();
+    let recorder = Arc::new(Recorder::default());
+    let xg = Xg::with_backend(recorder).with_foreign_memory(page.foreign());
+    xg.build(seven(), &config).unwrap();
+    let table = page.bytes(0x800, 48);
+    assert_eq!((table[13], table[16], table[32], table[33]), (0, 3, 0b11, 0));
+    assert_eq!(table.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)), 0);
+    assert_eq!(page.bytes(0x830, 8), [0; 8]);
+}
+
+#[test]
+fn an_hvm_guest_without_that_table_is_not_built() {
+    let recorder = Arc::new(Recorder::default());
+    let xg = Xg::with_backend(recorder).with_foreign_memory(Page::empty().foreign());
+    let error = xg.build(seven(), &hvm()).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string()),
+        (Kind::Other, "build domain 7: hvm_info_table".into())
+    );
+    let cause = error.source().unwrap().to_string();
+    assert_eq!(cause, "there is none: [00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00]");
+}
+
+#[test]
 fn a_guest_of_4_16_is_told_its_ports_by_the_toolstack() {
     let told =
         |config: &BuildConfig| build(Recorder { old: true, ..Recorder::default() }, config).1;
     let ports = ["gnttab_init", "hvm_param_set 7 2 1", "hvm_param_set 7 18 2", "release"];
+    let hvm = told(&hvm());
+    assert_eq!(hvm[hvm.len() - 4..], ports);
     let pvh = told(&config(GuestKind::Pvh));
     assert_eq!(pvh[pvh.len() - 4..], ports);
     assert!(!told(&config(GuestKind::Pv)).contains(&ports[1].to_owned()));
@@ -332,12 +444,11 @@ fn nothing_is_called_for_what_cannot_be_built() {
     };
     assert_eq!(
         refused(|c| c.vcpus = 129),
-        (Kind::Unavailable, "129 virtual CPUs for a PVH guest: at most 128 here".to_owned())
+        (Kind::Unavailable, "129 virtual CPUs: a guest that is not PV can have 128".to_owned())
     );
     assert_eq!(refused(|c| c.vcpus = 0), (Kind::Invalid, "no virtual CPU".to_owned()));
     assert_eq!(refused(|c| c.online_vcpus = Some(0)).1, "0 of 1 virtual CPUs online");
     assert_eq!(refused(|c| c.online_vcpus = Some(2)).1, "2 of 1 virtual CPUs online");
-    assert_eq!(refused(|c| c.kind = GuestKind::Hvm).0, Kind::Unavailable);
     assert_eq!(refused(|c| c.memory = MiB(0)).0, Kind::Invalid);
     assert_eq!(
         refused(|c| c.max_memory = MiB(64)).1,
@@ -373,6 +484,29 @@ fn a_kernel_that_cannot_be_unpacked_costs_no_call() {
     let (built, calls) = build(Recorder::default(), &config);
     assert_eq!(built.unwrap_err().to_string(), "unpack gzip kernel vmlinuz.gz");
     assert_eq!(calls, Vec::<String>::new());
+}
+
+#[test]
+fn nothing_is_called_for_an_hvm_guest_that_cannot_be_built() {
+    let refused = |change: fn(&mut BuildConfig)| {
+        let mut config = hvm();
+        change(&mut config);
+        let (built, calls) = build(Recorder::default(), &config);
+        assert_eq!(calls, Vec::<String>::new());
+        built.unwrap_err().source().unwrap().to_string()
+    };
+    assert_eq!(
+        refused(|c| c.ramdisk = Some(Ramdisk::from_bytes("initrd", vec![0]).unwrap())),
+        "a ramdisk for an HVM guest, which boots through its firmware"
+    );
+    assert_eq!(
+        refused(|c| c.hvm.video_memory = MiB(127)),
+        "127 MiB of video memory in 128 MiB of memory"
+    );
+    let hole = |mib| format!("a hole of {mib} MiB for devices: 256 MiB to 3840 MiB can be had");
+    assert_eq!(refused(|c| c.hvm.hole = MiB(255)), hole(255));
+    assert_eq!(refused(|c| c.hvm.hole = MiB(3841)), hole(3841));
+    assert_eq!(refused(|c| c.vcpus = 129), "129 virtual CPUs: a guest that is not PV can have 128");
 }
 
 #[test]

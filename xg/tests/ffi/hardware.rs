@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use xc::GuestKind;
 use xen_abi::{Call, Layout, layout};
 use xen_types::{DomId, MiB, Port};
-use xg::{BuildConfig, Kernel};
+use xg::{BuildConfig, Built, Firmware, Kernel, Module};
 
 use crate::opened::{DOM, Opened, on_releases};
+use crate::page::Page;
 
 /// What is seen of an image when `xc_dom_build_image` is called.
 struct Seen {
@@ -33,8 +34,8 @@ const NEW: [(&str, u64); 4] = [
     ("flags", 16),
 ];
 
-/// Gives images of the release to the library, notes the one that is built, and the bytes that some of
-/// its fields point to, and says where its modules are.
+/// Gives images of the release to the library, notes the one that is built, and the bytes that some
+/// of its fields point to, and says where its modules are.
 fn images(opened: &Opened, pointers: &'static [(&str, &str)]) -> Arc<Mutex<Vec<Vec<u8>>>> {
     let layout = layout("struct xc_dom_image", opened.stub.minor()).unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -53,7 +54,7 @@ fn images(opened: &Opened, pointers: &'static [(&str, &str)]) -> Arc<Mutex<Vec<V
 
 /// The image, and what it points to: the fields of an address and of a length.
 fn look(call: &Call<'_>, layout: &Layout, pointers: &[(&str, &str)]) -> Vec<Vec<u8>> {
-    let image = call.read(0, layout.size);
+    let mut image = call.read(0, layout.size);
     let mut seen = vec![image.clone()];
     for (data, length) in pointers {
         let data = layout.value(&image, data) as *const u8;
@@ -61,12 +62,18 @@ fn look(call: &Call<'_>, layout: &Layout, pointers: &[(&str, &str)]) -> Vec<Vec<
         // SAFETY: must be readable for as much: whoever called owes it to the library played here.
         seen.push(unsafe { std::slice::from_raw_parts(data, length) }.to_vec());
     }
+    for (field, address) in [("acpi_modules[0]", 0x14_0000_u64), ("smbios_module", 0x15_0000)] {
+        let field = layout.field(&format!("{field}.guest_addr_out")).unwrap().offset;
+        image[field..field + 8].copy_from_slice(&address.to_le_bytes());
+    }
+    call.write(0, &image);
     seen
 }
 
-/// A gzip header: passes inspection, and the library does not look.
+/// The header of a flat image: passes inspection, and the library does not look.
 fn config(kind: GuestKind) -> BuildConfig {
-    let kernel = Kernel::from_bytes("kernel", b"\x1f\x8b\x08\0\0\0".to_vec()).unwrap();
+    let header = [0x336e_c578, 0, 0_u32.wrapping_sub(0x336e_c578)].map(u32::to_le_bytes).concat();
+    let kernel = Kernel::from_bytes("kernel", header).unwrap();
     let mut config = BuildConfig::new(kind, kernel, MiB(64), Port(11), Port(12));
     config.max_memory = MiB(4096);
     config.vcpus = 3;
@@ -76,14 +83,32 @@ fn config(kind: GuestKind) -> BuildConfig {
     config
 }
 
-fn build(opened: &Opened, config: &BuildConfig) {
-    opened.xg.build(DOM, config).unwrap();
+fn hvm() -> BuildConfig {
+    let mut config = config(GuestKind::Hvm);
+    let firmware = |bytes: &[u8]| Some(Firmware::from_bytes("firmware", bytes.to_vec()).unwrap());
+    config.hvm.firmware = firmware(b"a BIOS");
+    config.hvm.acpi = firmware(b"tables");
+    config.hvm.smbios = firmware(b"structures");
+    config.hvm.video_memory = MiB(16);
+    config.hvm.hole = MiB(1024);
+    config
+}
+
+fn build(opened: &Opened, config: &BuildConfig) -> Built {
+    let xg = opened.xg.clone().with_foreign_memory(Page::of_libxenguest().foreign());
+    xg.build(DOM, config).unwrap()
 }
 
 fn seen(opened: &Opened, seen: &Mutex<Vec<Vec<u8>>>) -> Seen {
     let layout = layout("struct xc_dom_image", opened.stub.minor()).unwrap();
     Seen { layout, image: seen.lock().unwrap()[0].clone() }
 }
+
+const HVM_POINTERS: &[(&str, &str)] = &[
+    ("system_firmware_module.data", "system_firmware_module.length"),
+    ("acpi_modules[0].data", "acpi_modules[0].length"),
+    ("smbios_module.data", "smbios_module.length"),
+];
 
 /// The memory map given to Xen: starts, sizes and kinds.
 fn maps(opened: &Opened) -> Arc<Mutex<Vec<[u64; 3]>>> {
@@ -103,6 +128,72 @@ fn maps(opened: &Opened) -> Arc<Mutex<Vec<[u64; 3]>>> {
 on_releases! {
     [xen_4_15: 15, xen_4_16: 16, xen_4_17: 17, xen_4_18: 18, xen_4_19: 19, xen_4_20: 20, xen_4_21: 21,
      xen_4_22: 22]
+
+    fn an_hvm_image_has_what_libxl_puts_there(opened) {
+        let images = images(opened, HVM_POINTERS);
+        let built = build(opened, &hvm());
+        let image = seen(opened, &images);
+        assert_eq!(
+            image.values(["container_type", "device_model", "vga_hole_size", "max_vcpus"]),
+            [1, 1, 0x20, 3]
+        );
+        assert_eq!(
+            image.values(["target_pages", "mmio_start", "mmio_size", "lowmem_end", "highmem_end"]),
+            [0x3000, 0xc000_0000, 0x4000_0000, 0xc000_0000, 0x1_3f00_0000]
+        );
+        assert_eq!(
+            image.values(["xenstore_evtchn", "console_evtchn", "xenstore_domid", "console_domid"]),
+            [11, 12, 21, 22]
+        );
+        assert_eq!(
+            image.values(["claim_enabled", "e820_entries", "acpi_modules[0].guest_addr_out"]),
+            [1, 2, 0]
+        );
+        assert_eq!(images.lock().unwrap()[1..], [&b"a BIOS"[..], b"tables", b"structures"]);
+        assert_eq!(built.acpi, Some(Module { address: 0x14_0000, length: 6 }));
+        assert_eq!(built.smbios, Some(Module { address: 0x15_0000, length: 10 }));
+    }
+
+    fn an_hvm_guest_is_told_of_its_memory_but_for_the_screens(opened) {
+        images(opened, &[]);
+        let maps = maps(opened);
+        build(opened, &hvm());
+        assert_eq!(
+            *maps.lock().unwrap(),
+            [[0x10_0000, 0xbff0_0000, 1], [0x1_0000_0000, 0x3f00_0000, 1]]
+        );
+    }
+
+    fn the_firmware_of_an_hvm_guest_is_told_of_its_cpus(opened) {
+        images(opened, &[]);
+        let page = Page::of_libxenguest();
+        opened.xg.clone().with_foreign_memory(page.foreign()).build(DOM, &hvm()).unwrap();
+        assert_eq!(page.bytes(0x810, 4), [3, 0, 0, 0]);
+        assert_eq!(page.bytes(0x820, 4), [0b111, 0, 0, 0]);
+    }
+
+    fn the_calls_of_an_hvm_build_come_in_libxls_order(opened) {
+        images(opened, &[]);
+        build(opened, &hvm());
+        let mut calls = opened.calls();
+        calls.retain(|call| !call.starts_with("xc_hvm_param_set"));
+        assert_eq!(
+            calls,
+            [
+                "xc_dom_allocate(&, null)",
+                "xc_dom_kernel_mem(&, &, 6)",
+                "xc_dom_boot_xen_init(&, 5)",
+                "xc_dom_parse_image(&)",
+                "xc_dom_mem_init(&, 4080)",
+                "xc_dom_boot_mem_init(&)",
+                "xc_domain_set_memory_map(5, &, 2)",
+                "xc_dom_build_image(&)",
+                "xc_dom_boot_image(&)",
+                "xc_dom_gnttab_init(&)",
+                "xc_dom_release(&)",
+            ]
+        );
+    }
 
     fn a_pvh_image_has_what_libxl_puts_there(opened) {
         let images = images(opened, &[("acpi_modules[0].data", "acpi_modules[0].length")]);
@@ -129,8 +220,11 @@ on_releases! {
 
     fn the_toolstack_tells_the_guest_its_ports(opened) {
         images(opened, &[]);
+        build(opened, &hvm());
+        let ports = ["xc_hvm_param_set(5, 2, 11)", "xc_hvm_param_set(5, 18, 12)"];
+        assert_eq!(params(opened), ports);
         build(opened, &config(GuestKind::Pvh));
-        assert_eq!(params(opened), ["xc_hvm_param_set(5, 2, 11)", "xc_hvm_param_set(5, 18, 12)"]);
+        assert_eq!(params(opened), ports);
     }
 }
 
@@ -139,7 +233,7 @@ on_releases! {
 
     fn the_library_tells_the_guest_its_ports(opened) {
         images(opened, &[]);
-        build(opened, &config(GuestKind::Pvh));
+        build(opened, &hvm());
         assert_eq!(params(opened), Vec::<String>::new());
     }
 }

@@ -6,6 +6,8 @@
 
 mod called_back;
 mod opened;
+#[path = "../page/mod.rs"]
+mod page;
 
 mod build;
 mod dump;

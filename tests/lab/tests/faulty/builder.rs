@@ -115,7 +115,9 @@ impl Image for FaultyImage<'_> {
         fn set_highmem_end(&mut self, end: u64);
         fn set_vga_hole_size(&mut self, pages: PageCount);
         fn set_device_model(&mut self, device_model: bool);
+        fn set_system_firmware_module(&mut self, module: Arc<Vec<u8>>);
         fn set_acpi_module(&mut self, module: Vec<u8>, address: u64);
+        fn set_smbios_module(&mut self, module: Arc<Vec<u8>>);
         fn set_e820(&mut self, map: &[E820Entry]);
     }
 
@@ -137,6 +139,14 @@ impl Image for FaultyImage<'_> {
 
     fn xenstore_pfn(&self) -> Gfn {
         self.real.xenstore_pfn()
+    }
+
+    fn acpi_module_guest_addr(&self) -> u64 {
+        self.real.acpi_module_guest_addr()
+    }
+
+    fn smbios_module_guest_addr(&self) -> u64 {
+        self.real.smbios_module_guest_addr()
     }
 
     fn pv_p2m(&self, gfn: Gfn) -> Option<Mfn> {

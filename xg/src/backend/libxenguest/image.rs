@@ -18,7 +18,7 @@ pub(super) struct LibImage<'a> {
     backend: &'a LibXenGuest,
     image: NonNull<xc_dom_image>,
     release: Release,
-    /// Kernel and modules, which the image points to until it is released.
+    /// Kernel, modules and firmware, which the image points to until it is released.
     payloads: Vec<Arc<Vec<u8>>>,
     /// The ACPI tables and the memory map, likewise.
     acpi: Vec<u8>,
@@ -97,6 +97,13 @@ impl<'a> LibImage<'a> {
         assert!(written, "{field:?} is too narrow for {value:#x}");
     }
 
+    /// Bytes that the image points to from now on.
+    fn module(&mut self, data: ImageField, length: ImageField, module: Arc<Vec<u8>>) {
+        self.write(data, module.as_ptr().expose_provenance() as u64);
+        self.write(length, module.len() as u64);
+        self.payloads.push(module);
+    }
+
     fn read(&self, field: ImageField) -> u64 {
         // SAFETY: the image must be live and of the layout's release: `self` owns it, and
         // `check_layout` found it to be.
@@ -173,12 +180,24 @@ impl Image for LibImage<'_> {
         self.write(ImageField::DeviceModel, device_model.into());
     }
 
+    fn set_system_firmware_module(&mut self, module: Arc<Vec<u8>>) {
+        self.module(
+            ImageField::SystemFirmwareModuleData,
+            ImageField::SystemFirmwareModuleLength,
+            module,
+        );
+    }
+
     fn set_acpi_module(&mut self, module: Vec<u8>, address: u64) {
         self.acpi = module;
         let size = self.acpi.len();
         self.write(ImageField::AcpiModule0Data, self.acpi.as_ptr().expose_provenance() as u64);
         self.write(ImageField::AcpiModule0Length, size as u64);
         self.write(ImageField::AcpiModule0GuestAddrOut, address);
+    }
+
+    fn set_smbios_module(&mut self, module: Arc<Vec<u8>>) {
+        self.module(ImageField::SmbiosModuleData, ImageField::SmbiosModuleLength, module);
     }
 
     fn set_e820(&mut self, map: &[E820Entry]) {
@@ -264,6 +283,14 @@ impl Image for LibImage<'_> {
         Gfn(self.read(ImageField::XenstorePfn))
     }
 
+    fn acpi_module_guest_addr(&self) -> u64 {
+        self.read(ImageField::AcpiModule0GuestAddrOut)
+    }
+
+    fn smbios_module_guest_addr(&self) -> u64 {
+        self.read(ImageField::SmbiosModuleGuestAddrOut)
+    }
+
     fn pv_p2m(&self, gfn: Gfn) -> Option<Mfn> {
         // The map has `p2m_size` entries, of which `total_pages` are populated (xc_dom_p2m).
         let entries = self.read(ImageField::P2mSize).min(self.read(ImageField::TotalPages));
@@ -273,12 +300,13 @@ impl Image for LibImage<'_> {
         }
         let map = ptr::with_exposed_provenance::<u64>(usize::try_from(map).ok()?);
         let entry = map.wrapping_add(usize::try_from(gfn.0).ok()?);
-        // SAFETY: must lie in the map, which lives as long as the image (xg_dom_x86.c): its index is
-        // below the number of entries.
+        // SAFETY: must lie in the map, which lives as long as the image (xg_dom_x86.c): its index
+        // is below the number of entries.
         let frame = unsafe { entry.read() };
         (frame != INVALID_MFN).then_some(Mfn(frame))
     }
 }
 
-/// What stands in the map for a page that there is not (`INVALID_PFN`, `tools/libs/ctrl/xc_private.h`).
+/// What stands in the map for a page that there is not (`INVALID_PFN`,
+/// `tools/libs/ctrl/xc_private.h`).
 const INVALID_MFN: u64 = u64::MAX;

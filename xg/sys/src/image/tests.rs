@@ -4,7 +4,7 @@ use super::*;
 /// compiled from `xenguest.h` of 4.15.7, 4.16.7, 4.17.7, 4.18.6, 4.19.6, 4.20.4, 4.21.2 and 4.22.0,
 /// where they are the same. It guards the table against slips of the pen; whether a library agrees,
 /// [`ImageLayout::mismatch`] finds out at run time.
-const MEASURED: [(ImageField, usize, usize); 28] = [
+const MEASURED: [(ImageField, usize, usize); 33] = [
     (ImageField::MaxKernelSize, 152, 8),
     (ImageField::MaxModuleSize, 160, 8),
     (ImageField::MaxDevicetreeSize, 168, 8),
@@ -27,9 +27,14 @@ const MEASURED: [(ImageField, usize, usize); 28] = [
     (ImageField::HighmemEnd, 1752, 8),
     (ImageField::VgaHoleSize, 1760, 8),
     (ImageField::DeviceModel, 1768, 1),
+    (ImageField::SystemFirmwareModuleData, 1776, 8),
+    (ImageField::SystemFirmwareModuleLength, 1784, 4),
     (ImageField::AcpiModule0Data, 1800, 8),
     (ImageField::AcpiModule0Length, 1808, 4),
     (ImageField::AcpiModule0GuestAddrOut, 1816, 8),
+    (ImageField::SmbiosModuleData, 1896, 8),
+    (ImageField::SmbiosModuleLength, 1904, 4),
+    (ImageField::SmbiosModuleGuestAddrOut, 1912, 8),
     (ImageField::E820, 1920, 8),
     (ImageField::E820Entries, 1928, 4),
     (ImageField::MaxVcpus, 1944, 4),
