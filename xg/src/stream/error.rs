@@ -128,6 +128,9 @@ pub enum Reason {
     /// A virtual CPU above what Xen can have.
     #[error("virtual CPU {0}: below 8192 expected")]
     Vcpu(u32),
+    /// More segment descriptors than Xen leaves to a guest.
+    #[error("{0} segment descriptors: at most 7168 expected")]
+    GdtEntries(u64),
     /// The state of an HVM or PVH domain that Xen would refuse.
     #[error("the state of the domain: {0}")]
     HvmContext(&'static str),

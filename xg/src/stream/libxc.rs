@@ -10,6 +10,7 @@ use super::body;
 use super::error::{LengthRule, Reason};
 use super::headers::{LibxcHeader, Machine};
 use super::record::{Body, Head, Page, PageKind, RecordKind};
+use super::registers;
 
 /// What to do with the body of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ struct P2m {
     last: Option<u64>,
     /// How many frames of the map are known, from its start.
     known: u64,
-    /// The highest page that holds a part of the map.
+    /// The highest page that holds a part of the map, or that a virtual CPU's registers name.
     highest: u64,
 }
 
@@ -153,8 +154,12 @@ impl Libxc {
                 let width = self.width()?;
                 self.p2m.add(*first, *last, frames, width);
             }
-            Body::Vcpu { vcpu: 0, context } if head.kind == RecordKind::VcpuBasic => {
-                self.first_vcpu |= !context.is_empty();
+            Body::Vcpu { vcpu, context }
+                if head.kind == RecordKind::VcpuBasic && !context.is_empty() =>
+            {
+                self.first_vcpu |= *vcpu == 0;
+                let page = registers::highest_page(context, self.width()?, *vcpu)?;
+                self.p2m.highest = self.p2m.highest.max(page);
             }
             Body::HvmContext { .. } => self.hvm_context = true,
             _ => {}

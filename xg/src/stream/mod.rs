@@ -27,7 +27,8 @@
 //! # What is checked
 //!
 //! All that libxc's restorer and libxl's reader check of the bytes alone: magic numbers, versions,
-//! byte order, lengths, the order of records, types and numbers of pages. Bits that the formats
+//! byte order, lengths, the order of records, types and numbers of pages, also
+//! of those that registers name. Bits that the formats
 //! reserve are ignored when reading, as they demand, and [counted](Summary::reserved). These are
 //! refused here although libxc or libxl would begin with them:
 //!
@@ -55,6 +56,7 @@ mod libxc;
 mod libxl;
 mod reader;
 mod record;
+mod registers;
 mod summary;
 
 pub use error::{LengthRule, Reason, StreamError};

@@ -271,6 +271,54 @@ fn an_end_needs_what_a_domain_needs() {
     assert_eq!(reason(&checkpoint.0), Reason::Missing("HVM_CONTEXT"));
 }
 
+/// Why the end is refused of a PV guest whose first virtual CPU has this word at this place.
+fn with_register(at: usize, word: &[u8]) -> Option<Reason> {
+    let mut context = vec![0; 5168];
+    context[at..at + word.len()].copy_from_slice(word);
+    let body = [&sample::vcpu(0)[..], &context].concat();
+    let image = sample::pv_until_vcpus().record(4, &body).record(0, &[]);
+    read(&image.0).end.err().map(|error| error.reason)
+}
+
+#[test]
+fn registers_name_pages_of_the_guest() {
+    let beyond = |pfn| Some(Reason::PageRange { pfn, last: 1023 });
+    assert_eq!(with_register(616, &1023_u64.to_le_bytes()), None); // start info, in RDX
+    assert_eq!(with_register(616, &1024_u64.to_le_bytes()), beyond(1024));
+    assert_eq!(with_register(5008, &0x3f_f000_u64.to_le_bytes()), None); // CR3
+    assert_eq!(with_register(5008, &0x40_0000_u64.to_le_bytes()), beyond(1024));
+    assert_eq!(with_register(4992, &0x40_0001_u64.to_le_bytes()), beyond(1024)); // user space
+    assert_eq!(with_register(4992, &0x40_0000_u64.to_le_bytes()), None);
+    // 513 segment descriptors are in two pages.
+    let gdt = |entries: u64| {
+        let mut words = [0_u64; 17];
+        (words[1], words[2], words[16]) = (1025, 1026, entries);
+        with_register(4832, &words.map(u64::to_le_bytes).concat())
+    };
+    assert_eq!(gdt(512), None);
+    assert_eq!(gdt(513), beyond(1025));
+    assert_eq!(gdt(7169), Some(Reason::GdtEntries(7169)));
+}
+
+#[test]
+fn a_guest_of_32_bits_turns_the_bits_of_cr3() {
+    let mut context = vec![0; 2800];
+    context[2728..2732].copy_from_slice(&0x3ff_000_u32.to_le_bytes());
+    let image = |context: &[u8]| {
+        Libxc::new(1)
+            .record(2, &[4, 3, 0, 0, 0, 0, 0, 0])
+            .record(0x10, &[])
+            .record(3, &sample::p2m(0, 1023, &[7]))
+            .record(4, &[&sample::vcpu(0)[..], context].concat())
+            .record(0, &[])
+            .0
+    };
+    assert!(read(&image(&context)).end.is_ok());
+    context[2728] = 1;
+    let beyond = Reason::PageRange { pfn: 0x10_03ff, last: 1023 };
+    assert_eq!(reason(&image(&context)), beyond);
+}
+
 #[test]
 fn libxls_records_have_an_order_too() {
     let header = b"LibxlFmt\0\0\0\x02\0\0\0\0";
