@@ -125,6 +125,9 @@ pub enum Problem {
     /// No domain answers to the name, number or UUID.
     #[error("no such domain")]
     NoSuchDomain,
+    /// The running Xen has no shadow paging, which finds out what a PV guest writes.
+    #[error("this Xen cannot tell what a PV guest writes: it has no shadow paging")]
+    NoShadowPaging,
     /// The host cannot give this much memory now.
     #[error("{need} must be free on the host and {free} are")]
     NotEnoughMemory {
@@ -240,6 +243,8 @@ impl Cause {
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Kind::NotFound,
                 io::ErrorKind::PermissionDenied => Kind::Denied,
+                io::ErrorKind::AlreadyExists => Kind::Exists,
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::NoMemory,
                 _ => Kind::Other,
             },
             Self::Problem(problem) => problem.kind(),
@@ -263,6 +268,7 @@ impl Problem {
             Self::OtherClient | Self::OtherDevices(_) | Self::OtherRequest(_) | Self::Paused => {
                 Kind::Busy
             }
+            Self::NoShadowPaging => Kind::Unavailable,
             Self::OtherEndGone => Kind::Gone,
             Self::TimedOut { .. } => Kind::TimedOut,
             Self::Ended(_) | Self::LeftBehind => Kind::Other,

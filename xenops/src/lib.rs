@@ -39,6 +39,7 @@ mod names;
 mod remove;
 mod restore;
 mod save;
+mod saved_file;
 mod suspend;
 
 pub use config::{DomainConfig, GuestKind, TscMode};
@@ -50,6 +51,7 @@ pub use host::Host;
 pub use lifecycle::Stop;
 pub use limits::{Cancel, Limits};
 pub use save::{Afterwards, SaveOptions, SaveProgress};
+pub use saved_file::SavedFile;
 pub use xen_types::{Deadline, DomId, DomainUuid, Kind, MiB};
 pub use xg::KernelCache;
 pub use xg::{Precopied, PrecopyLimits, Saved};

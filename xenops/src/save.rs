@@ -3,11 +3,12 @@
 
 use std::os::fd::BorrowedFd;
 
+use xc::Capabilities;
 use xen_types::{DomId, DomainUuid, Kind, PageCount, ShutdownReason};
 use xg::{Precopied, Precopy, PrecopyLimits, Saved, Saving, Stopped};
 
 use crate::domain::State;
-use crate::error::{Cause, Error, Leftover, Remnant, Result};
+use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
 use crate::host::Host;
 use crate::lifecycle::not_control;
 use crate::limits::Limits;
@@ -73,7 +74,8 @@ impl Host {
     /// # Errors
     /// Whatever fails, the domain runs on, unless it was suspended before: a request that it had not taken is withdrawn, and one that had
     /// suspended is resumed; [`Error::leftovers`] says if that did not succeed. What was written to the
-    /// stream is worth nothing then. [`crate::Kind::Cancelled`] and [`crate::Kind::TimedOut`] for the
+    /// stream is worth nothing then. [`crate::Kind::Unavailable`] for a live save of a PV guest where Xen was
+    /// built without shadow paging, as Debian's is. [`crate::Kind::Cancelled`] and [`crate::Kind::TimedOut`] for the
     /// limits, [`crate::Kind::NoMemory`] for a file system that is full, [`crate::Kind::Busy`] for a domain
     /// that is paused, has another request to answer, or devices that cannot be removed yet if it is to be
     /// removed. A domain that is saved and could not be removed is as for [`Host::destroy`].
@@ -85,6 +87,20 @@ impl Host {
         limits: &Limits,
         told: &mut dyn FnMut(SaveProgress),
     ) -> Result<Saved> {
+        self.save_and(dom, to, options, limits, told, &mut || Ok(()))
+    }
+
+    /// The same, and does something with what was written, before the domain is removed. If that fails, so
+    /// does the save.
+    pub(crate) fn save_and(
+        &self,
+        dom: DomId,
+        to: BorrowedFd<'_>,
+        options: &SaveOptions,
+        limits: &Limits,
+        told: &mut dyn FnMut(SaveProgress),
+        finish: &mut dyn FnMut() -> Result<(), Cause>,
+    ) -> Result<Saved> {
         let fail = |cause: Cause| Error::new("save", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
         let info = self.existing(dom).map_err(fail)?;
@@ -92,27 +108,42 @@ impl Host {
         if options.afterwards == Afterwards::Removed {
             self.check_devices(dom).map_err(fail)?;
         }
+        if options.live && !info.is_hvm() {
+            let host = self.xc.physinfo().map_err(|error| fail(error.into()))?;
+            if !host.capabilities.contains(Capabilities::SHADOW) {
+                return Err(fail(Problem::NoShadowPaging.into()));
+            }
+        }
         let builder = self.builder().map_err(|error| fail(error.into()))?;
         let mut how = if options.live { xg::SaveOptions::LIVE } else { xg::SaveOptions::STILL };
         how.limits = options.limits;
         let mut save = Save { host: self, dom, uuid, limits, told, reason: None, left: Vec::new() };
-        let saved = match builder.save(dom, to, &how, &mut save) {
-            Ok(saved) => saved,
-            Err(error) => {
-                let cause = save.reason.take().unwrap_or_else(|| error.into());
-                let mut left = save.left;
+        let goes_on = options.afterwards == Afterwards::GoesOn;
+        let saved =
+            builder.save(dom, to, &how, &mut save).map_err(|error| match save.reason.take() {
+                Some(reason) => reason,
+                None => error.into(),
+            });
+        let mut left = save.left;
+        let finished = saved.and_then(|saved| {
+            if goes_on {
+                // It has waited for long enough.
+                self.within(&removal_limits()).resume_guest(dom)?;
+            }
+            finish().map(|()| saved)
+        });
+        match finished {
+            Err(cause) => {
                 if left.is_empty() && !was_suspended {
                     left.extend(self.resume_if_suspended(dom, uuid));
                 }
-                return Err(fail(cause).with_leftovers(left));
+                Err(fail(cause).with_leftovers(left))
             }
-        };
-        match options.afterwards {
-            Afterwards::Removed => self.take_away(dom, uuid, fail)?,
-            Afterwards::GoesOn => self.within(&removal_limits()).resume_guest(dom).map_err(fail)?,
-            Afterwards::StaysSuspended => {}
+            Ok(saved) if options.afterwards == Afterwards::Removed => {
+                self.take_away(dom, uuid, fail).map(|()| saved)
+            }
+            Ok(saved) => Ok(saved),
         }
-        Ok(saved)
     }
 
     /// Lets a domain go on whose save failed, if it had suspended.
