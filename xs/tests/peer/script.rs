@@ -86,6 +86,17 @@ impl Peer {
         self.0.write_all(bytes).unwrap();
     }
 
+    /// Says "x" to whatever is asked, and each time that what the first watch is on has changed, until
+    /// the client hangs up.
+    pub(crate) fn change_without_end(&mut self, path: &str) {
+        let event = packet(EVENT, 0, 0, format!("{path}\0xs1\0").as_bytes());
+        while let Some(request) = self.next() {
+            let reply = packet(request.op, request.id, request.tx, b"x");
+            // The client may have hung up meanwhile.
+            let _ = self.0.write_all(&[&reply[..], &event].concat());
+        }
+    }
+
     /// Waits until the client has closed its end; anything it still says fails the test.
     pub(crate) fn expect_end(&mut self) {
         assert_eq!(self.0.read(&mut [0]).unwrap(), 0);

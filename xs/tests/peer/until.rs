@@ -1,7 +1,7 @@
 //! Running again when what was read has changed.
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use xs::{Deadline, Kind, Path, View};
 
@@ -92,4 +92,19 @@ fn the_deadline_ends_it_and_its_watches() {
             timed_out.send(()).unwrap();
         },
     );
+}
+
+#[test]
+fn a_node_that_changes_without_end_does_not_keep_it_running() {
+    let start = Instant::now();
+    against(
+        |peer| peer.change_without_end("/a"),
+        |client| {
+            let deadline = Deadline::after(Duration::from_millis(200));
+            let never = |look: &xs::Look<'_>| look.read(&A).map(|_| None::<()>);
+            let error = client.until("the end of days", deadline, never).unwrap_err();
+            assert_eq!(error.kind(), Kind::TimedOut);
+        },
+    );
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }

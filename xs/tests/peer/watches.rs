@@ -1,7 +1,7 @@
 //! Events, and waiting for what they announce.
 
 use std::error::Error as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use xs::{Deadline, Kind, Path, View, becomes, vanishes};
 
@@ -151,6 +151,20 @@ fn a_wait_looks_again_after_watching_and_after_each_event() {
         },
         |client| drop(client.wait(&vanishes(A), soon()).unwrap()),
     );
+}
+
+#[test]
+fn a_node_that_changes_without_end_does_not_put_the_deadline_off() {
+    let start = Instant::now();
+    let error = against(
+        |peer| peer.change_without_end("/a"),
+        |client| {
+            let deadline = Deadline::after(Duration::from_millis(200));
+            client.wait(&becomes(A, "4"), deadline).unwrap_err()
+        },
+    );
+    assert_eq!(error.kind(), Kind::TimedOut);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[test]
