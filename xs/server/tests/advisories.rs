@@ -1,5 +1,7 @@
 //! The attacks of Xen's security advisories on its two xenstoreds, each tried here.
 //!
+//! Rings are tried in `ring.rs` (XSA-38), lengths of packets in `hostile.rs` (XSA-72).
+//!
 //! Not here is XSA-416 (requests whose temporary memory stays): what a request needs in passing has
 //! an owner that ends with it. XSA-420 (a length that the daemon takes for a negative number, 31 bits
 //! to OCaml) is tried with sockets in `hostile.rs` as well.
@@ -254,4 +256,55 @@ fn the_root_is_not_for_guests() {
         assert_eq!(world.ask(&mut seven, op, payload).error(), "EACCES", "{op} {payload:?}");
     }
     assert_eq!(world.dom0_does(Op::DIRECTORY, "/\0"), "tool|local|");
+}
+
+/// XSA-481: a path that ends in a slash, such as that of no domain, is no path and no more.
+#[test]
+fn the_home_of_no_domain_is_an_invalid_path() {
+    let (mut world, mut seven, mut eight) = two_guests();
+    for (op, payload) in [
+        (Op::READ, "/local/domain/\0"),
+        (Op::WRITE, "/local/domain/\0x"),
+        (Op::DIRECTORY, "/local/domain/\0"),
+        (Op::WATCH, "/local/domain/\0t\0"),
+        (Op::GET_PERMS, "/local/domain/\0"),
+    ] {
+        assert_eq!(world.ask(&mut seven, op, payload).error(), "EINVAL", "{op}");
+    }
+    assert_eq!(world.ask(&mut seven, Op::WRITE, "n\0x").error(), "");
+    assert_eq!(world.ask(&mut eight, Op::WRITE, "n\0x").error(), "");
+}
+
+/// XSA-484: a reset ends transactions, also the one that it is sent in.
+#[test]
+fn a_reset_in_a_transaction_ends_it() {
+    let (mut world, mut seven, mut eight) = two_guests();
+    let (tx, other) = (world.begin(&mut seven), world.begin(&mut seven));
+    world.ask_in(&mut seven, tx, Op::WRITE, "n\0x");
+    assert_eq!(world.ask_in(&mut seven, tx, Op::RESET_WATCHES, "\0").error(), "");
+    assert_eq!(world.count(7, "transactions"), 0);
+    for gone in [tx, other] {
+        let ended = world.ask_in(&mut seven, gone, Op::TRANSACTION_END, "T\0");
+        assert_eq!(ended.error(), "ENOENT");
+    }
+    assert_eq!(world.ask(&mut seven, Op::READ, "n\0").error(), "ENOENT");
+    assert_eq!(world.ask(&mut eight, Op::WRITE, "n\0x").error(), "");
+}
+
+/// XSA-425: a guest that is released and introduced again, as a soft reset does, while it asks.
+#[test]
+fn a_release_in_the_midst_of_a_request_ends_one_connection() {
+    let (mut world, mut seven, mut eight) = two_guests();
+    world.begin(&mut seven);
+    let request = packet(Op::WRITE, 1, 0, b"n\0x");
+    seven.send(&request[..17]);
+    world.settle();
+    world.dom0_does(Op::RELEASE, "7\0");
+    assert_eq!(world.dom0_does(Op::IS_DOMAIN_INTRODUCED, "7\0"), "F|");
+    assert_eq!(world.ask(&mut eight, Op::WRITE, "n\0x").error(), "");
+    world.introduce(7);
+    assert_eq!((world.count(7, "transactions"), world.count(7, "nodes")), (0, 0));
+    world.dom0_does(Op::WRITE, "/local/domain/7\0");
+    world.dom0_does(Op::SET_PERMS, "/local/domain/7\0n7\0");
+    assert_eq!(world.ask(&mut seven, Op::WRITE, "n\0x").error(), "");
 }
