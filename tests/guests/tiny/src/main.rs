@@ -13,6 +13,7 @@
 mod console;
 mod entry;
 mod events;
+mod hostile;
 mod hypercall;
 mod platform;
 mod ring;
@@ -64,10 +65,12 @@ fn work(boot: Boot, services: &mut Services) -> Result<Reason, Error> {
         Ok(()) | Err(Error::Refused) => {}
         Err(broken) => return Err(broken),
     }
+    hostile::write(boot.command_line(), services)?;
     services.console.line(format_args!("TINY-READY"));
+    hostile::flood(boot.command_line(), &mut services.store)?;
     match asked_by(boot.command_line()) {
         Some(reason) => Ok(reason),
-        None => serve(services),
+        None => serve(services, boot.command_line()),
     }
 }
 
@@ -82,14 +85,15 @@ fn asked_by(command_line: &[u8]) -> Option<Reason> {
 }
 
 /// Counts lines of input and obeys orders until one of them is to stop.
-fn serve(services: &mut Services) -> Result<Reason, Error> {
+fn serve(services: &mut Services, command_line: &[u8]) -> Result<Reason, Error> {
     let Services { console, store, events } = services;
     let ports = [console.port(), store.port()];
     let mut count: u64 = 0;
     loop {
         ports.into_iter().for_each(|port| events.clear(port));
         let ordered = store.take_event()?;
-        if ordered && let Some(reason) = obey(console, store)? {
+        let obeys = ordered && !hostile::answers(command_line, console, store)?;
+        if obeys && let Some(reason) = obey(console, store)? {
             return Ok(reason);
         }
         let input = console.take_lines();
