@@ -24,7 +24,7 @@ impl Host {
     /// could not remove.
     ///
     /// # Errors
-    /// The hypervisor refused to destroy it: then nothing was done.
+    /// The hypervisor refused to destroy it, or did not answer: then nothing was done.
     pub(crate) fn remove(
         &self,
         dom: DomId,
@@ -32,11 +32,14 @@ impl Host {
         limits: &Limits,
     ) -> Result<Vec<Leftover>, Cause> {
         let consoles = self.consoles(dom);
+        // A run that lingers, because a backend does not let go of its pages, has the UUID of the next.
+        let runs_on = self.xc.domains()?.iter().any(|info| info.uuid == uuid && info.id != dom);
         self.end(dom)?;
         // While a domain is there the console daemon may still write below its home.
         let mut left: Vec<Leftover> = self.await_end(dom, uuid, limits).into_iter().collect();
         let [home, vm, record] = skeleton_of(dom, uuid);
-        left.extend(self.remove_nodes([home, vm, consoles, record]));
+        let vm = Some(vm).filter(|_| !runs_on);
+        left.extend(self.remove_nodes([home, consoles, record].into_iter().chain(vm)));
         left.extend(remove_files(FilePath::new(LIBXL_FILES), dom, uuid));
         Ok(left)
     }
