@@ -16,7 +16,9 @@
 //! # Ok::<(), &str>(())
 //! ```
 //!
-//! What it does not do: touch the host (loop devices, bridges, scripts), or wait.
+//! [`plug`] and [`unplug`] bring a device and take it away, by the xenbus handshake.
+//!
+//! What it does not do: touch the host (loop devices, bridges, scripts).
 
 #![forbid(unsafe_code)]
 
@@ -57,6 +59,7 @@ mod vkb;
 mod vsnd;
 mod vtpm;
 mod vusb;
+mod waiting;
 
 pub use argo::Argo;
 pub use channel::{Channel, Connection, Program};

@@ -18,6 +18,7 @@ use crate::paths::DomainPaths;
 use crate::setback::Setback;
 use crate::sighting::{Plug, Sighting};
 use crate::tree::Tree;
+use crate::waiting::{Verdict, wait};
 
 /// Writes the nodes of a device, unless there is one of its kind and number; whether it did. For use
 /// in a transaction.
@@ -42,17 +43,23 @@ pub fn write(tx: &impl Store, ends: &Ends, tree: &Tree) -> xs::Result<bool> {
     Ok(true)
 }
 
-/// Waits until the backend's driver has taken a device.
+/// Waits until the backend's driver has taken a device. `keep_on` is asked ten times a second whether
+/// to go on.
 ///
 /// # Errors
 /// [`Setback::Failed`] as soon as the driver or a script complains, or the backend closes or
-/// vanishes; [`Setback::TimedOut`] at the deadline.
-pub fn await_taken(store: &Client, ends: &Ends, deadline: Deadline) -> Result<(), Setback> {
-    wait(store, ends, deadline, "the backend's driver to take it", |sighting| {
-        match sighting.plug() {
-            Plug::Pending => Ok(None),
-            Plug::Taken => Ok(Some(())),
-            Plug::Failed(why) => Err(why),
+/// vanishes; [`Setback::TimedOut`] at the deadline; [`Setback::Stopped`] if `keep_on` says no.
+pub fn await_taken(
+    store: &Client,
+    ends: &Ends,
+    deadline: Deadline,
+    keep_on: impl FnMut() -> bool,
+) -> Result<(), Setback> {
+    wait(store, ends, deadline, keep_on, "the backend's driver to take it", |seen| {
+        match seen.plug() {
+            Plug::Taken => Verdict::Done(()),
+            Plug::Pending => Verdict::NotYet,
+            Plug::Failed(why) => Verdict::Never(failed(why, seen)),
         }
     })
 }
@@ -61,32 +68,20 @@ pub fn await_taken(store: &Client, ends: &Ends, deadline: Deadline) -> Result<()
 ///
 /// # Errors
 /// As for [`await_taken`].
-pub fn await_connected(store: &Client, ends: &Ends, deadline: Deadline) -> Result<(), Setback> {
-    wait(store, ends, deadline, "both ends to connect", |sighting| match sighting.plug() {
-        Plug::Failed(why) => Err(why),
-        _ => Ok((sighting.backend == Some(XenbusState::Connected)).then_some(())),
-    })
-}
-
-fn wait<T>(
+pub fn await_connected(
     store: &Client,
     ends: &Ends,
     deadline: Deadline,
-    what: &'static str,
-    mut verdict: impl FnMut(&Sighting) -> Result<Option<T>, Option<String>>,
-) -> Result<T, Setback> {
-    let mut last = Sighting::default();
-    let found = store.until(what, deadline, |look| {
-        last = Sighting::read(look, ends)?;
-        Ok(verdict(&last).transpose())
-    });
-    match found {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(why)) => {
-            let why = why.unwrap_or_else(|| "the backend gave up without a word".to_owned());
-            Err(Setback::Failed { why, last })
-        }
-        Err(error) if error.kind() == xs::Kind::TimedOut => Err(Setback::TimedOut { what, last }),
-        Err(error) => Err(error.into()),
-    }
+    keep_on: impl FnMut() -> bool,
+) -> Result<(), Setback> {
+    wait(store, ends, deadline, keep_on, "both ends to connect", |seen| match seen.plug() {
+        Plug::Failed(why) => Verdict::Never(failed(why, seen)),
+        _ if seen.backend == Some(XenbusState::Connected) => Verdict::Done(()),
+        _ => Verdict::NotYet,
+    })
+}
+
+fn failed(why: Option<String>, last: &Sighting) -> Setback {
+    let why = why.unwrap_or_else(|| "the backend gave up without a word".to_owned());
+    Setback::Failed { why, last: Box::new(last.clone()) }
 }

@@ -21,18 +21,21 @@ pub enum Setback {
         /// What they said.
         why: String,
         /// What was there then.
-        last: Sighting,
+        last: Box<Sighting>,
     },
     /// Another device has taken its place meanwhile.
     #[error(transparent)]
     Replaced(#[from] OtherDevice),
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Stopped,
     /// The deadline passed.
     #[error("waited for {what}, last seen: {last}")]
     TimedOut {
         /// What was waited for.
         what: &'static str,
         /// What was there when the time was up.
-        last: Sighting,
+        last: Box<Sighting>,
     },
 }
 
@@ -44,6 +47,7 @@ impl Setback {
             Self::Exists => ErrorKind::Exists,
             Self::Failed { .. } => ErrorKind::Other,
             Self::Replaced(_) => ErrorKind::Gone,
+            Self::Stopped => ErrorKind::Cancelled,
             Self::TimedOut { .. } => ErrorKind::TimedOut,
         }
     }

@@ -13,12 +13,12 @@
 //! and then cuts (`libxl__initiate_device_generic_remove`, `libxl_device.c`).
 
 use xen_types::Deadline;
-use xs::{Client, Store, View};
+use xs::{Client, Path, Store, View};
 
 use crate::handshake::{Link, XenbusState};
 use crate::id::Ends;
 use crate::setback::Setback;
-use crate::sighting::Sighting;
+use crate::waiting::{Verdict, wait};
 
 /// How a device is taken from who holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,45 +75,38 @@ pub fn begin(store: &Client, ends: &Ends, hard: bool) -> xs::Result<Parting> {
     })
 }
 
-/// Waits until the backend has let go of a device that [`begin`] asked for.
+/// Waits until the backend has let go of a device that [`begin`] asked for. `keep_on` is asked ten
+/// times a second whether to go on.
 ///
 /// # Errors
 /// [`Setback::TimedOut`] at the deadline, with the words of both ends; [`Setback::Replaced`] if
-/// another device stands there meanwhile.
-pub fn await_closed(store: &Client, ends: &Ends, deadline: Deadline) -> Result<(), Setback> {
-    let what = "the other end to let go";
+/// another device stands there meanwhile; [`Setback::Stopped`] if `keep_on` says no.
+pub fn await_closed(
+    store: &Client,
+    ends: &Ends,
+    deadline: Deadline,
+    keep_on: impl FnMut() -> bool,
+) -> Result<(), Setback> {
     let mut link = Link::Leaving;
-    let mut last = Sighting::default();
-    let found = store.until(what, deadline, |look| {
-        last = Sighting::read(look, ends)?;
-        Ok(match link.next(last.seen()) {
-            Ok(Link::Left | Link::Gone) => Some(Ok(())),
+    wait(store, ends, deadline, keep_on, "the other end to let go", |seen| {
+        match link.next(seen.seen()) {
+            Ok(Link::Left | Link::Gone) => Verdict::Done(()),
             Ok(next) => {
                 link = next;
-                None
+                Verdict::NotYet
             }
-            Err(other) => Some(Err(other)),
-        })
-    });
-    match found {
-        Ok(closed) => Ok(closed?),
-        Err(error) if error.kind() == xs::Kind::TimedOut => Err(Setback::TimedOut { what, last }),
-        Err(error) => Err(error.into()),
-    }
+            Err(other) => Verdict::Never(other.into()),
+        }
+    })
 }
 
-/// Removes all nodes of a device, those of its errors too.
-///
-/// # Errors
-/// The store said no, or was silent.
+/// All nodes of a device, those of its errors too, the record last: it says what there is to remove.
 #[doc(alias = "libxl__device_destroy")]
-pub fn forget(store: &Client, ends: &Ends) -> xs::Result<()> {
+pub fn nodes(ends: &Ends) -> Vec<Path> {
     let errors = [ends.error(), ends.device.error()].map(|error| error.parent());
-    let nodes = [ends.frontend(), ends.backend(), ends.record()];
-    store.transaction(|tx| {
-        let errors = errors.iter().flatten();
-        nodes.iter().chain(errors).try_for_each(|node| tx.rm_if_exists(node))
-    })
+    let [served, used] = errors;
+    let ours = [Some(ends.frontend()), Some(ends.backend()), served, used, Some(ends.record())];
+    ours.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
