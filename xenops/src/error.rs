@@ -8,7 +8,9 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
+use devices::DeviceId;
 use thiserror::Error as ThisError;
 use xen_types::{DomId, Kind, MiB, ShutdownReason};
 
@@ -37,6 +39,8 @@ pub enum Subject {
     Name(String),
     /// A channel by its path in the xenstore.
     Channel(String),
+    /// A device of a domain.
+    Device(DeviceId),
 }
 
 /// Why an operation failed.
@@ -52,6 +56,12 @@ pub enum Cause {
     /// The domain builder failed.
     #[error(transparent)]
     Builder(#[from] xg::Error),
+    /// The description of a device, or what the store says of it, makes no sense.
+    #[error(transparent)]
+    Description(#[from] devices::Error),
+    /// A device did not come or go.
+    #[error(transparent)]
+    Device(#[from] devices::Setback),
     /// Event channels failed.
     #[error(transparent)]
     Events(#[from] eventchn::Error),
@@ -91,6 +101,14 @@ pub enum Problem {
     /// It is the domain that runs the toolstack.
     #[error("it is the control domain")]
     ControlDomain,
+    /// The disk is used by somebody in a way that does not go together with the new one.
+    #[error("{} is used by {by}", path.display())]
+    DiskInUse {
+        /// The disk.
+        path: PathBuf,
+        /// Who uses it.
+        by: String,
+    },
     /// The domain stopped, but not in the way that was asked for.
     #[error("it stopped with {0}")]
     Ended(ShutdownReason),
@@ -122,6 +140,18 @@ pub enum Problem {
     /// Another domain has the name.
     #[error("domain {0} has this name")]
     NameTaken(DomId),
+    /// There is no bridge of this name on the host.
+    #[error("there is no bridge {0:?}")]
+    NoBridge(String),
+    /// What should be a disk is neither a file nor a block device.
+    #[error("{} is neither a file nor a block device", .0.display())]
+    NoDisk(PathBuf),
+    /// Addresses were to be let through, and the host has no filter that works.
+    #[error("the addresses of a network interface cannot be filtered: iptables does not work")]
+    NoFilter,
+    /// The native policy does not do this for a device.
+    #[error("hotplug without scripts does not {0}")]
+    NotNative(&'static str),
     /// No domain answers to the name, number or UUID.
     #[error("no such domain")]
     NoSuchDomain,
@@ -145,9 +175,22 @@ pub enum Problem {
     /// The domain has devices that this release cannot take apart.
     #[error("it has devices of kind {0}, which cannot be removed yet")]
     OtherDevices(String),
+    /// Another domain serves the device, and has to do the host's part itself.
+    #[error("domain {0} serves it, and only devices of the control domain can be connected")]
+    OtherServer(DomId),
     /// The other end of a channel has gone.
     #[error("the other end has gone")]
     OtherEndGone,
+    /// A hotplug script failed.
+    #[error("{} ended with {status}, it printed {said:?}", script.display())]
+    Script {
+        /// The script.
+        script: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
+        /// The beginning of what it printed.
+        said: String,
+    },
     /// Another domain has the UUID.
     #[error("domain {0} has this UUID")]
     UuidTaken(DomId),
@@ -177,6 +220,8 @@ pub struct Leftover {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remnant {
+    /// A device of a domain, with what it holds on the host.
+    Device(DeviceId),
     /// A domain in the hypervisor.
     Domain(DomId),
     /// A file in the control domain.
@@ -185,6 +230,13 @@ pub enum Remnant {
     StorePath(String),
     /// The suspension of a domain that was to run on, now or still to come.
     Suspension(DomId),
+}
+
+impl Leftover {
+    /// A device that could not be taken away.
+    pub(crate) fn device(device: &DeviceId, why: Cause) -> Self {
+        Self { what: Remnant::Device(device.clone()), why }
+    }
 }
 
 impl Error {
@@ -239,6 +291,8 @@ impl Cause {
             Self::Store(error) => error.kind(),
             Self::Hypervisor(error) => error.kind(),
             Self::Builder(error) => error.kind(),
+            Self::Description(error) => error.kind(),
+            Self::Device(setback) => setback.kind(),
             Self::Events(error) => error.kind(),
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Kind::NotFound,
@@ -260,18 +314,23 @@ impl Problem {
             | Self::ControlDomain
             | Self::FromTheOtherEnd { .. }
             | Self::Malformed { .. }
+            | Self::NoDisk(_)
+            | Self::NotNative(_)
             | Self::OpenToOthers(_)
+            | Self::OtherServer(_)
             | Self::UntrustedTerminal(_) => Kind::Invalid,
             Self::Ambiguous(..) | Self::NameTaken(_) | Self::UuidTaken(_) => Kind::Exists,
-            Self::NoSuchDomain => Kind::NotFound,
+            Self::NoBridge(_) | Self::NoSuchDomain => Kind::NotFound,
             Self::NotEnoughMemory { .. } => Kind::NoMemory,
-            Self::OtherClient | Self::OtherDevices(_) | Self::OtherRequest(_) | Self::Paused => {
-                Kind::Busy
-            }
-            Self::NoShadowPaging => Kind::Unavailable,
+            Self::NoFilter | Self::NoShadowPaging => Kind::Unavailable,
+            Self::DiskInUse { .. }
+            | Self::OtherClient
+            | Self::OtherDevices(_)
+            | Self::OtherRequest(_)
+            | Self::Paused => Kind::Busy,
             Self::OtherEndGone => Kind::Gone,
             Self::TimedOut { .. } => Kind::TimedOut,
-            Self::Ended(_) | Self::LeftBehind => Kind::Other,
+            Self::Ended(_) | Self::LeftBehind | Self::Script { .. } => Kind::Other,
         }
     }
 }
@@ -309,6 +368,7 @@ impl fmt::Display for Subject {
             Self::Domain(dom) => write!(f, "domain {dom}"),
             Self::Name(name) => write!(f, "domain {name:?}"),
             Self::Channel(path) => write!(f, "channel {path}"),
+            Self::Device(device) => device.fmt(f),
         }
     }
 }
@@ -316,11 +376,18 @@ impl fmt::Display for Subject {
 impl fmt::Display for Remnant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Device(device) => device.fmt(f),
             Self::Domain(dom) => write!(f, "domain {dom}"),
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::StorePath(path) => write!(f, "xenstore {path}"),
             Self::Suspension(dom) => write!(f, "the suspension of domain {dom}"),
         }
+    }
+}
+
+impl From<DeviceId> for Subject {
+    fn from(device: DeviceId) -> Self {
+        Self::Device(device)
     }
 }
 

@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Instant;
 
-use devices::Console;
 use devices::paths::DomainPaths;
+use devices::{Console, Kind, Record};
 use xen_types::{DomId, DomainUuid, ShutdownReason};
 use xs::{Name, Path, Store, View};
 
+use crate::device::check_removable;
 use crate::domain::State;
 use crate::error::{Cause, Error, Problem, Result};
 use crate::host::Host;
 use crate::limits::Limits;
-use crate::remove::removal_limits;
+use crate::lock::Lock;
+use crate::remove::{device_removal_limits, removal_limits};
 
 /// What a domain may be asked to do about its own end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,13 +108,13 @@ impl Host {
                 _ => {}
             }
         }
-        self.take_away(dom, uuid, fail)
+        self.take_away(dom, uuid, limits, fail)
     }
 
     /// Removes a domain at once: from the hypervisor, then from the xenstore.
     ///
-    /// Once the hypervisor has begun, the removal goes on to its end, for up to 10 s, whatever the
-    /// limits say.
+    /// Its disks and network interfaces are taken from it first. Once that has begun, the removal goes
+    /// on to its end, for up to a minute, whatever the limits say.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is no such domain, [`crate::Kind::Busy`] if it has devices
@@ -125,39 +127,50 @@ impl Host {
         let uuid = host.existing(dom).map_err(fail)?.uuid;
         host.check_devices(dom).map_err(fail)?;
         limits.check_time().map_err(|problem| fail(problem.into()))?;
-        self.take_away(dom, uuid, fail)
+        self.take_away(dom, uuid, limits, fail)
     }
 
     pub(crate) fn take_away(
         &self,
         dom: DomId,
         uuid: DomainUuid,
+        limits: &Limits,
         fail: impl Fn(Cause) -> Error,
     ) -> Result<()> {
+        let _lock = Lock::of_domain(dom, uuid, limits).map_err(&fail)?;
+        // The devices first: a domain whose pages a backend maps does not go.
+        let limits = device_removal_limits();
+        let mut left = self.within(&limits).unplug_all(dom, &limits);
         let limits = removal_limits();
-        let left = self.within(&limits).remove(dom, uuid, &limits).map_err(&fail)?;
+        left.extend(self.within(&limits).remove(dom, uuid, &limits).map_err(&fail)?);
         if left.is_empty() {
             return Ok(());
         }
         Err(fail(Problem::LeftBehind.into()).with_leftovers(left))
     }
 
-    /// Devices other than the first console hold things on the host that nobody here would release.
+    /// Devices that hold things on the host which nobody here would release.
     pub(crate) fn check_devices(&self, dom: DomId) -> Result<(), Cause> {
         let own = DomainPaths(dom);
         let mut others = BTreeSet::new();
-        let recorded = own.recorded_devices();
-        for kind in self.children(&recorded)? {
-            let ids = self.children(&recorded.join(&kind))?;
-            if kind != Console::KIND || ids.iter().any(|id| id != "0") {
-                others.insert(kind.to_string());
+        let mut recorded = BTreeSet::new();
+        for device in self.recorded_devices(dom)? {
+            if device.kind == Kind::Console && device.number == 0 {
+                continue;
+            }
+            let record = Record::read(&self.store, &device)?;
+            recorded.insert(record.ends().backend());
+            if check_removable(&record).is_err() {
+                others.insert(record.ends().served_as.to_string());
             }
         }
         // Toolstacks that keep no such record still have their backends in one place.
         let backends = own.all_backends(DomId::DOM0);
         for kind in self.children(&backends)? {
             let here = backends.join(&kind).join(dom);
-            if kind != Console::KIND && self.store.read_opt(&here)?.is_some() {
+            let unrecorded =
+                self.children(&here)?.iter().any(|id| !recorded.contains(&here.join(id)));
+            if kind != Console::KIND && unrecorded {
                 others.insert(kind.to_string());
             }
         }
@@ -171,7 +184,7 @@ impl Host {
         Err(Problem::OtherDevices(others.join(", ")).into())
     }
 
-    fn children(&self, path: &Path) -> Result<Vec<Name>, xs::Error> {
+    pub(crate) fn children(&self, path: &Path) -> Result<Vec<Name>, xs::Error> {
         match self.store.directory(path) {
             Err(error) if error.kind() == xs::Kind::NotFound => Ok(Vec::new()),
             names => names,

@@ -140,6 +140,11 @@ pub(crate) fn removal_limits() -> Limits {
     Limits::until(Deadline::after(REMOVAL_TIME))
 }
 
+/// The limits of taking a device away from a guest that is not asked.
+pub(crate) fn device_removal_limits() -> Limits {
+    Limits::until(Deadline::after(DEVICE_REMOVAL_TIME))
+}
+
 /// Removes what xl keeps about a domain of its own (`libxl__userdata_path`: `userdata-<kind>.<domid>.
 /// <uuid>.<what>`), which nobody else would once the domain is gone.
 fn remove_files(folder: &FilePath, dom: DomId, uuid: DomainUuid) -> Vec<Leftover> {
@@ -172,6 +177,10 @@ fn is_kept(path: &Path) -> bool {
 
 /// How long a removal may take once it has begun.
 const REMOVAL_TIME: Duration = Duration::from_secs(10);
+
+/// How long it may take to take devices away: 10 s for the backend and 40 s for scripts in libxl
+/// (`LIBXL_DESTROY_TIMEOUT`, `LIBXL_HOTPLUG_TIMEOUT`).
+const DEVICE_REMOVAL_TIME: Duration = Duration::from_secs(50);
 
 /// How much of it may go by until the domain has gone.
 const END_TIME: Duration = Duration::from_secs(5);

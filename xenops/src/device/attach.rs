@@ -1,0 +1,130 @@
+//! Attaching a device.
+
+use devices::{DeviceId, Record, Setback, Spec, Tree, plug};
+use xen_types::DomId;
+
+use crate::domain::State;
+use crate::error::{Cause, Error, Leftover, Problem, Result};
+use crate::host::Host;
+use crate::hotplug::{Hotplug, Ready};
+use crate::lifecycle::not_control;
+use crate::limits::Limits;
+use crate::lock::Lock;
+use crate::remove::device_removal_limits;
+
+/// What a caller may choose about attaching, apart from the device itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AttachOptions {
+    /// Who does the host's part.
+    pub hotplug: Hotplug,
+    /// Wait until the guest has connected, too. One that is paused, or has no driver, never does.
+    pub connected: bool,
+}
+
+impl Host {
+    /// Attaches a device to a domain: a disk, a network interface.
+    ///
+    /// When this returns, the backend has the device; whether and when the guest connects is the
+    /// guest's business, unless the options ask for it.
+    ///
+    /// # Errors
+    /// Whatever fails, the device is taken away again; [`Error::leftovers`] names what could not be.
+    /// [`crate::Kind::NotFound`] if there is no such domain, disk or bridge,
+    /// [`crate::Kind::Exists`] if it has a device of this number, [`crate::Kind::Busy`] for a disk
+    /// that somebody else uses, [`crate::Kind::Invalid`] for what the policy cannot do,
+    /// [`crate::Kind::TimedOut`] with the states of both ends.
+    #[doc(alias = "libxl_device_disk_add")]
+    #[doc(alias = "libxl_device_nic_add")]
+    pub fn attach(
+        &self,
+        dom: DomId,
+        spec: &impl Spec,
+        options: AttachOptions,
+        limits: &Limits,
+    ) -> Result<DeviceId> {
+        let device = spec.ends(dom).device;
+        let fail = |cause: Cause| Error::new("attach", device.clone(), cause);
+        not_control(dom).map_err(|problem| fail(problem.into()))?;
+        let host = self.within(limits);
+        let (_lock, _) = host.lock_devices(dom, limits).map_err(fail)?;
+        host.plug(&device, spec.tree(dom), options, limits)?;
+        Ok(device)
+    }
+
+    /// The right to change the devices of a domain that lives, until it is dropped, and what the
+    /// domain does.
+    pub(super) fn lock_devices(&self, dom: DomId, limits: &Limits) -> Result<(Lock, State), Cause> {
+        let living = || {
+            let info = self.existing(dom)?;
+            match State::of(&info) {
+                State::Dying => Err(Cause::from(Problem::NoSuchDomain)),
+                state => Ok((info.uuid, state)),
+            }
+        };
+        let (uuid, _) = living()?;
+        let lock = Lock::of_domain(dom, uuid, limits)?;
+        // Another domain may have the number by now; the lock was on the old one.
+        match living()? {
+            (now, state) if now == uuid => Ok((lock, state)),
+            _ => Err(Problem::NoSuchDomain.into()),
+        }
+    }
+
+    /// Brings a device. The caller holds the domain's lock.
+    pub(crate) fn plug(
+        &self,
+        device: &DeviceId,
+        mut tree: Tree,
+        options: AttachOptions,
+        limits: &Limits,
+    ) -> Result<()> {
+        let fail = |cause: Cause| Error::new("attach", device.clone(), cause);
+        let of_tree = |tree: &Tree| Record::in_tree(tree, device).map_err(Cause::from);
+        let asked = of_tree(&tree).map_err(fail)?;
+        let mut ready = options.hotplug.prepare(self, &asked, limits).map_err(fail)?;
+        let (back, top) = (asked.ends().backend(), asked.ends().record());
+        for (key, value) in &ready.nodes {
+            tree.value(back.join(*key), value).value(top.join(*key), value);
+        }
+        tree.value(top.join(Hotplug::KEY), options.hotplug);
+        let record = of_tree(&tree).map_err(fail)?;
+        let ends = record.ends();
+
+        let mut may_be_there = false;
+        let written = self.store.transaction(|tx| {
+            // From a write on only the commit is left, which counts even if its answer is lost.
+            may_be_there = plug::write(tx, ends, &tree)?;
+            Ok(may_be_there)
+        });
+        ready.written();
+        let brought = match written {
+            Ok(false) => return Err(fail(Setback::Exists.into())),
+            Ok(true) => self.finish(&record, options, ready, limits),
+            Err(error) if !may_be_there => return Err(fail(error.into())),
+            Err(error) => Err(error.into()),
+        };
+        brought.map_err(|cause| {
+            // In a time of its own: that of the attachment may be over.
+            let limits = device_removal_limits();
+            let left = self.within(&limits).unplug(&record, true, &limits);
+            let left = left.unwrap_or_else(|why| vec![Leftover::device(device, why)]);
+            fail(cause).with_leftovers(left)
+        })
+    }
+
+    fn finish(
+        &self,
+        record: &Record,
+        options: AttachOptions,
+        ready: Ready,
+        limits: &Limits,
+    ) -> Result<(), Cause> {
+        let (ends, keep_on) = (record.ends(), || !limits.cancel.requested());
+        plug::await_taken(&self.store, ends, limits.deadline, keep_on)?;
+        options.hotplug.connect(self, record, ready, limits)?;
+        if options.connected {
+            plug::await_connected(&self.store, ends, limits.deadline, keep_on)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Detaching a device.
+
+use std::time::Instant;
+
+use devices::paths::DomainPaths;
+use devices::unplug::{self, Parting};
+use devices::{DeviceId, Kind, Record};
+use xen_types::DomId;
+
+use crate::domain::State;
+use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
+use crate::host::Host;
+use crate::hotplug::{self, Hotplug};
+use crate::lifecycle::not_control;
+use crate::limits::Limits;
+use crate::remove::device_removal_limits;
+
+/// What a caller may choose about detaching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DetachOptions {
+    /// Take the device from a guest that does not let go of it by the deadline. It may lose what it
+    /// has not written yet.
+    pub force: bool,
+}
+
+impl Host {
+    /// Detaches a device from a domain: asks the guest to let go of it, waits until both ends have,
+    /// and removes it.
+    ///
+    /// A device that no guest is connected to is removed without asking. It is taken away by the
+    /// policy that it was attached with, by whichever toolstack.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] if there is no such domain or device, [`crate::Kind::TimedOut`] if
+    /// the guest did not let go in time: the request stands, and a later call goes on with it;
+    /// [`crate::Kind::Busy`] for a kind of device that cannot be removed yet. When it is detached
+    /// but something stays behind, the error lists that in [`Error::leftovers`].
+    #[doc(alias = "libxl_device_disk_remove")]
+    #[doc(alias = "libxl_device_nic_remove")]
+    pub fn detach(&self, device: &DeviceId, options: DetachOptions, limits: &Limits) -> Result<()> {
+        let fail = |cause: Cause| Error::new("detach", device.clone(), cause);
+        not_control(device.dom).map_err(|problem| fail(problem.into()))?;
+        let host = self.within(limits);
+        let (_lock, state) = host.lock_devices(device.dom, limits).map_err(fail)?;
+        let record = Record::read(&host.store, device).map_err(|error| fail(error.into()))?;
+        check_removable(&record).map_err(|problem| fail(problem.into()))?;
+        // A guest that has stopped has nobody to ask.
+        let stopped = matches!(state, State::Shutdown(_));
+        let mut parted = host.unplug(&record, stopped, limits);
+        if options.force && parted.is_err() && limits.deadline.passed(Instant::now()) {
+            let limits = device_removal_limits();
+            parted = self.within(&limits).unplug(&record, true, &limits);
+        }
+        match parted.map_err(fail)? {
+            left if left.is_empty() => Ok(()),
+            left => Err(fail(Problem::LeftBehind.into()).with_leftovers(left)),
+        }
+    }
+
+    /// Takes a device away; returns what it could not. With `hard` the guest is not asked. The caller
+    /// holds the domain's lock, or has destroyed the domain.
+    ///
+    /// # Errors
+    /// The other end did not let go of it: its nodes are still there then.
+    pub(crate) fn unplug(
+        &self,
+        record: &Record,
+        hard: bool,
+        limits: &Limits,
+    ) -> Result<Vec<Leftover>, Cause> {
+        let ends = record.ends();
+        let hotplug = Hotplug::of(record)?;
+        if unplug::begin(&self.store, ends, hard)? != Parting::Drop {
+            let keep_on = || !limits.cancel.requested();
+            unplug::await_closed(&self.store, ends, limits.deadline, keep_on)?;
+        }
+        self.remove_unplugged(record, hotplug, limits)
+    }
+
+    /// What is left to do once the other end has let go.
+    fn remove_unplugged(
+        &self,
+        record: &Record,
+        hotplug: Hotplug,
+        limits: &Limits,
+    ) -> Result<Vec<Leftover>, Cause> {
+        let ends = record.ends();
+        let device = &ends.device;
+        let mut left = Vec::new();
+        // The scripts read the backend's nodes.
+        if hotplug == Hotplug::Scripts {
+            hotplug::await_released(self, record, limits)?;
+            let released = hotplug.release(record, limits);
+            left.extend(released.err().map(|why| Leftover::device(device, why)));
+        }
+        left.extend(self.remove_nodes(unplug::nodes(ends)));
+        // A backend that never connected lets go when its nodes vanish.
+        if let Err(why) = hotplug::await_released(self, record, limits) {
+            left.push(Leftover::device(device, why));
+        }
+        Ok(left)
+    }
+
+    /// Takes all devices of a domain away that is about to be destroyed; returns what it could not.
+    pub(crate) fn unplug_all(&self, dom: DomId, limits: &Limits) -> Vec<Leftover> {
+        let devices = match self.recorded_devices(dom) {
+            Ok(devices) => devices,
+            Err(why) => {
+                let what = Remnant::StorePath(DomainPaths(dom).recorded_devices().to_string());
+                return vec![Leftover { what, why }];
+            }
+        };
+        if devices.iter().any(|device| REMOVABLE.contains(&device.kind)) {
+            // It shall not see its devices go one by one. That it cannot be paused changes nothing.
+            let paused = self.xc.pause(dom);
+            tracing::debug!(%dom, ?paused, "before its devices go");
+        }
+        let mut left = Vec::new();
+        let mut going = Vec::new();
+        for device in devices.into_iter().filter(|device| REMOVABLE.contains(&device.kind)) {
+            let begun =
+                Record::read(&self.store, &device).map_err(Cause::from).and_then(|record| {
+                    check_removable(&record)?;
+                    // All of them begin to go before the first is waited for.
+                    unplug::begin(&self.store, record.ends(), true)?;
+                    Ok(record)
+                });
+            match begun {
+                Ok(record) => going.push(record),
+                Err(why) => left.push(Leftover::device(&device, why)),
+            }
+        }
+        for record in going {
+            match self.unplug(&record, true, limits) {
+                Ok(more) => left.extend(more),
+                Err(why) => left.push(Leftover::device(&record.ends().device, why)),
+            }
+        }
+        left
+    }
+}
+
+/// Devices that hold something of a process are beyond this.
+pub(crate) fn check_removable(record: &Record) -> Result<(), Problem> {
+    let ends = record.ends();
+    if ends.server != DomId::DOM0 {
+        return Err(Problem::OtherServer(ends.server));
+    }
+    if !REMOVABLE.contains(&ends.device.kind) || !REMOVABLE.contains(&ends.served_as) {
+        return Err(Problem::OtherDevices(ends.served_as.to_string()));
+    }
+    Ok(())
+}
+
+/// The kinds that the kernel serves alone.
+const REMOVABLE: [Kind; 2] = [Kind::Vbd, Kind::Vif];

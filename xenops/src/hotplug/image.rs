@@ -1,0 +1,267 @@
+//! What is in a disk: a block device, or a file behind a loop device, opened and found unused.
+//!
+//! A disk that a guest may write to belongs to that guest alone; one that is only read may be read by
+//! others. Who uses a disk is asked by number, because names lie: by device and inode for a file, by
+//! major and minor for a block device, where a partition and the disk that it is on are the same.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use devices::paths::DomainPaths;
+use devices::{DeviceId, Ends, Kind};
+use rustix::fs::{OFlags, fstat};
+use xen_types::DomId;
+use xs::View;
+
+use super::loops::{Backing, DeviceNumber, LoopDevice, loops_on};
+use crate::error::{Cause, Problem};
+use crate::host::Host;
+
+/// A disk that is ready for a backend; a loop device goes when this is dropped before the backend has
+/// opened it.
+#[derive(Debug)]
+pub(crate) struct Image {
+    path: PathBuf,
+    writable: bool,
+    backing: Backing,
+    /// Kept until the backend has it too: nobody mounts the device meanwhile.
+    _opened: File,
+    made: Option<LoopDevice>,
+}
+
+impl Image {
+    /// Opens a disk and, if it is a file, makes a loop device of it.
+    pub(crate) fn open(path: &Path, writable: bool) -> Result<Self, Cause> {
+        let fail = |source| Cause::File { what: "open", path: path.into(), source };
+        // Not to wait for the other end of a FIFO.
+        let open = |more: OFlags| {
+            let flags = (OFlags::NONBLOCK | more).bits().cast_signed();
+            OpenOptions::new().read(true).write(writable).custom_flags(flags).open(path)
+        };
+        let is_device = fs::metadata(path).map(|found| is_block(&found)).map_err(fail)?;
+        // The kernel refuses this for a device that is mounted, or part of another one.
+        let alone = if is_device && writable { OFlags::EXCL } else { OFlags::empty() };
+        let opened = match open(alone) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                return Err(in_use(path, "the control domain"));
+            }
+            opened => opened.map_err(fail)?,
+        };
+        let stat = fstat(&opened).map_err(|error| fail(error.into()))?;
+        let backing = Backing::of(&stat).ok_or_else(|| Problem::NoDisk(path.into()))?;
+        let made = match backing {
+            Backing::File { .. } => Some(LoopDevice::make(&opened, !writable)?),
+            Backing::Device(_) => None,
+        };
+        Ok(Self { path: path.into(), writable, backing, _opened: opened, made })
+    }
+
+    /// The device that a backend opens.
+    pub(crate) fn device(&self) -> &Path {
+        self.made.as_ref().map_or(&self.path, |made| made.path())
+    }
+
+    /// The loop device, if there is one.
+    pub(crate) fn loop_device(&self) -> Option<&Path> {
+        self.made.as_ref().map(|made| made.path())
+    }
+
+    /// The numbers of the device that a backend opens.
+    pub(crate) fn number(&self) -> Result<DeviceNumber, Cause> {
+        match (&self.made, self.backing) {
+            (Some(made), _) => made.number(),
+            (None, Backing::Device(number)) => Ok(DeviceNumber::of(number)),
+            (None, Backing::File { .. }) => Err(Problem::NoDisk(self.path.clone()).into()),
+        }
+    }
+
+    /// Fails if somebody uses the disk in a way that does not go together with this one. The caller
+    /// holds the lock on disks.
+    pub(crate) fn check_unused(&self, host: &Host) -> Result<(), Cause> {
+        self.check_loops()?;
+        self.check_mounts()?;
+        self.check_guests(host)
+    }
+
+    /// Loop devices on the same file, whoever made them.
+    fn check_loops(&self) -> Result<(), Cause> {
+        for device in loops_on(self.backing)? {
+            if Some(&*device) != self.loop_device() && (self.writable || !is_read_only(&device)) {
+                return Err(in_use(&self.path, &device.display().to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// File systems on the device that the control domain writes to. One that it only reads goes
+    /// together with a guest that only reads.
+    fn check_mounts(&self) -> Result<(), Cause> {
+        let Some(ours) = self.block_device() else { return Ok(()) };
+        let path = Path::new("/proc/self/mountinfo");
+        let mounts = fs::read_to_string(path).map_err(|source| Cause::File {
+            what: "read",
+            path: path.into(),
+            source,
+        })?;
+        let used = mounted_writable(&mounts).any(|number| same_disk(number, ours));
+        if used { Err(in_use(&self.path, "the control domain, mounted")) } else { Ok(()) }
+    }
+
+    /// Disks of guests, by the nodes of the control domain's backends.
+    fn check_guests(&self, host: &Host) -> Result<(), Cause> {
+        for served in served_disks(host)? {
+            if !(self.writable || served.mode.is_some_and(|mode| mode.contains('w'))) {
+                continue;
+            }
+            let number = served.number.and_then(|number| number.parse().ok());
+            let same_device = number
+                .zip(self.block_device())
+                .is_some_and(|(theirs, ours)| same_disk(theirs, ours));
+            let same = same_device || served.params.is_some_and(|params| self.is_at(&params));
+            // What a dead domain left in the store uses nothing.
+            if same && host.info(served.ends.device.dom)?.is_some() {
+                return Err(in_use(&self.path, &served.ends.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what QEMU, blktap or a script opens is this disk: a path, or a format and a path.
+    fn is_at(&self, params: &str) -> bool {
+        let paths = [Some(params), params.split_once(':').map(|(_, path)| path)];
+        paths.into_iter().flatten().filter(|path| path.starts_with('/')).any(|path| {
+            let Ok(stat) = rustix::fs::stat(path) else { return false };
+            match (Backing::of(&stat), self.block_device()) {
+                (Some(Backing::Device(theirs)), Some(ours)) => {
+                    same_disk(DeviceNumber::of(theirs), ours)
+                }
+                (theirs, _) => theirs == Some(self.backing),
+            }
+        })
+    }
+
+    /// The number of the block device that was opened; `None` for a file.
+    fn block_device(&self) -> Option<DeviceNumber> {
+        match self.backing {
+            Backing::Device(number) => Some(DeviceNumber::of(number)),
+            Backing::File { .. } => None,
+        }
+    }
+}
+
+/// A disk of a guest, by the nodes of its backend.
+#[derive(Debug)]
+struct Served {
+    ends: Ends,
+    number: Option<String>,
+    params: Option<String>,
+    mode: Option<String>,
+}
+
+/// The disks that the control domain serves.
+fn served_disks(host: &Host) -> Result<Vec<Served>, Cause> {
+    let mut found = Vec::new();
+    for (name, kind) in DISKS {
+        let top = DomainPaths(DomId::DOM0).all_backends(DomId::DOM0).join(name);
+        for dom in host.children(&top)? {
+            let Ok(id) = dom.parse::<DomId>() else { continue };
+            for number in host.children(&top.join(&dom))? {
+                let Ok(number) = number.parse() else { continue };
+                let device = DeviceId { dom: id, kind: Kind::Vbd, number };
+                found.push(Ends { device, server: DomId::DOM0, served_as: kind.clone() });
+            }
+        }
+    }
+    let keys = ["physical-device", "params", "mode"];
+    let paths: Vec<_> =
+        found.iter().flat_map(|ends| keys.map(|k| ends.backend().join(k))).collect();
+    let values = host.store.read_each(&paths)?;
+    let mut texts = values.into_iter().map(|value| String::from_utf8(value?).ok());
+    let mut next = || texts.next().flatten();
+    let served = |ends| Served { ends, number: next(), params: next(), mode: next() };
+    Ok(found.into_iter().map(served).collect())
+}
+
+/// Whether two block devices share sectors: the same one, or a partition and its disk.
+fn same_disk(one: DeviceNumber, other: DeviceNumber) -> bool {
+    one == other || whole(one) == other || one == whole(other)
+}
+
+/// The disk that a partition is on; the device itself if it is none.
+fn whole(device: DeviceNumber) -> DeviceNumber {
+    let folder = PathBuf::from(format!("/sys/dev/block/{}:{}", device.major, device.minor));
+    if !folder.join("partition").exists() {
+        return device;
+    }
+    let disk = fs::canonicalize(&folder).ok().and_then(|partition| {
+        let number = fs::read_to_string(partition.parent()?.join("dev")).ok()?;
+        decimal(&number)
+    });
+    disk.unwrap_or(device)
+}
+
+/// The block devices of file systems that are mounted to be written to (`proc_pid_mountinfo(5)`).
+fn mounted_writable(mounts: &str) -> impl Iterator<Item = DeviceNumber> {
+    mounts.lines().filter_map(|line| {
+        let number = decimal(line.split(' ').nth(2)?)?;
+        let (_, system) = line.split_once(" - ")?;
+        let options = system.split(' ').nth(2)?;
+        options.split(',').any(|option| option == "rw").then_some(number)
+    })
+}
+
+fn decimal(number: &str) -> Option<DeviceNumber> {
+    let (major, minor) = number.trim().split_once(':')?;
+    Some(DeviceNumber { major: major.parse().ok()?, minor: minor.parse().ok()? })
+}
+
+fn is_read_only(device: &Path) -> bool {
+    let name = device.file_name().unwrap_or_default();
+    let flag = Path::new("/sys/block").join(name).join("ro");
+    fs::read_to_string(flag).is_ok_and(|flag| flag.trim() == "1")
+}
+
+fn is_block(found: &fs::Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_block_device(&found.file_type())
+}
+
+fn in_use(path: &Path, by: &str) -> Cause {
+    Problem::DiskInUse { path: path.into(), by: by.to_owned() }.into()
+}
+
+/// The kinds of backends that serve disks.
+const DISKS: [(&str, Kind); 4] =
+    [("vbd", Kind::Vbd), ("vbd3", Kind::Vbd3), ("qdisk", Kind::Qdisk), ("tap", Kind::Tap)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_file_systems_that_are_written_to_count() {
+        let mounts = "22 28 0:21 / /sys rw,nosuid shared:7 - sysfs sysfs rw\n\
+                      28 1 8:1 / / ro,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n\
+                      30 28 7:0 / /mnt rw,relatime shared:2 - iso9660 /dev/loop0 ro,nojoliet\n";
+        let found: Vec<_> = mounted_writable(mounts).collect();
+        assert_eq!(
+            found,
+            [DeviceNumber { major: 0, minor: 21 }, DeviceNumber { major: 8, minor: 1 }]
+        );
+    }
+
+    #[test]
+    fn a_folder_is_no_disk() {
+        let refused = Image::open(Path::new("/"), false);
+        assert!(matches!(refused, Err(Cause::Problem(Problem::NoDisk(_)))), "{refused:?}");
+    }
+
+    #[test]
+    fn a_disk_that_is_missing_is_named() {
+        let Err(Cause::File { path, source, .. }) = Image::open(Path::new("/no/disk"), true) else {
+            panic!("it is not there");
+        };
+        assert_eq!((path.to_str(), source.kind()), (Some("/no/disk"), io::ErrorKind::NotFound));
+    }
+}

@@ -1,0 +1,77 @@
+//! What the kernel's backends hold (`/sys/bus/xen-backend`), where the store does not say it.
+//!
+//! A backend answers in the store before it has opened a disk, and says `Closed` before it has let go
+//! of it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use devices::{Ends, Plug, Setback, Sighting};
+use xs::Client;
+
+use super::loops::DeviceNumber;
+use crate::error::{Cause, Problem};
+use crate::limits::Limits;
+
+/// Waits until the backend has opened the disk that its node `physical-device` names.
+pub(crate) fn await_opened(
+    store: &Client,
+    ends: &Ends,
+    disk: DeviceNumber,
+    limits: &Limits,
+) -> Result<(), Cause> {
+    let path = folder(ends).join("physical_device");
+    let opened = limits.poll(|| match fs::read_to_string(&path) {
+        Ok(opened) if opened.trim() == disk.to_string() => Ok(Some(())),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let last = Sighting::read(store, ends)?;
+            match last.plug() {
+                Plug::Failed(why) => {
+                    let why = why.unwrap_or_else(|| "the backend gave up".to_owned());
+                    Err(Cause::from(Setback::Failed { why, last: Box::new(last) }))
+                }
+                _ => Ok(None),
+            }
+        }
+        Err(source) => Err(Cause::File { what: "read", path: path.clone(), source }),
+    })?;
+    opened.ok_or_else(|| late("the backend to open the disk", store, ends))
+}
+
+/// Waits until the backend holds nothing of a device any more.
+pub(crate) fn await_released(store: &Client, ends: &Ends, limits: &Limits) -> Result<(), Cause> {
+    let folder = folder(ends);
+    let released = limits.poll::<(), Cause>(|| Ok((!folder.exists()).then_some(())))?;
+    released.ok_or_else(|| late("the backend to release it", store, ends))
+}
+
+fn late(what: &'static str, store: &Client, ends: &Ends) -> Cause {
+    let last = match Sighting::read(store, ends) {
+        Ok(last) => last.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Problem::TimedOut { what, last }.into()
+}
+
+/// `backend_bus_id`, `xenbus_probe_backend.c` of Linux.
+fn folder(ends: &Ends) -> PathBuf {
+    let name = format!("{}-{}-{}", ends.served_as, ends.device.dom, ends.device.number);
+    Path::new("/sys/bus/xen-backend/devices").join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use devices::{DeviceId, Kind};
+    use xen_types::DomId;
+
+    use super::*;
+
+    #[test]
+    fn a_backend_is_found_under_the_kernels_name_for_it() {
+        let device = DeviceId { dom: DomId::new(7).unwrap(), kind: Kind::Vbd, number: 51712 };
+        let ends = Ends { device, server: DomId::DOM0, served_as: Kind::Vbd };
+        assert_eq!(folder(&ends), Path::new("/sys/bus/xen-backend/devices/vbd-7-51712"));
+    }
+}

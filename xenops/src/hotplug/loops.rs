@@ -1,0 +1,273 @@
+//! Loop devices: a file of the control domain as a block device, by ioctl (`linux/loop.h`).
+//!
+//! A loop device made here clears itself when its last user closes it. Until the backend has opened
+//! it, this process keeps it open: whoever dies, nothing is left behind.
+
+#![allow(unsafe_code, reason = "the ioctls of loop devices have no safe wrapper")]
+
+use std::ffi::c_void;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::num::ParseIntError;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use rustix::fs::{FileType, Stat, fstat, major, minor};
+use rustix::io::Errno;
+use rustix::ioctl::{Getter, Ioctl, IoctlOutput, Opcode, Setter, ioctl};
+
+use crate::error::Cause;
+
+/// A loop device that this process holds open.
+#[derive(Debug)]
+pub(crate) struct LoopDevice {
+    file: File,
+    path: PathBuf,
+}
+
+/// A block device's numbers; shown as `physical-device` and sysfs have them, in hexadecimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DeviceNumber {
+    pub(crate) major: u32,
+    pub(crate) minor: u32,
+}
+
+/// What a loop device is made of, as the kernel knows it, whatever its names are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backing {
+    /// A file, by the device it is on and its inode.
+    File { on: u64, inode: u64 },
+    /// A block device, by its number in the form of `stat`.
+    Device(u64),
+}
+
+impl Backing {
+    /// That of a file or a block device; `None` for anything else.
+    pub(crate) fn of(stat: &Stat) -> Option<Self> {
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Some(Self::File { on: stat.st_dev, inode: stat.st_ino }),
+            FileType::BlockDevice => Some(Self::Device(stat.st_rdev)),
+            _ => None,
+        }
+    }
+}
+
+impl LoopDevice {
+    /// Makes a loop device of an open file.
+    pub(crate) fn make(image: &File, read_only: bool) -> Result<Self, Cause> {
+        let fail = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source: io::Error| Cause::File { what, path, source }
+        };
+        let control = Path::new(CONTROL);
+        let free = open(control, false).map_err(fail("open", control))?;
+        for _ in 0..ATTEMPTS {
+            // SAFETY: `GetFree` must describe the request: see its implementation.
+            let number = unsafe { ioctl(&free, GetFree) }
+                .map_err(|error| fail("find a free loop device with", control)(error.into()))?;
+            let path = PathBuf::from(format!("/dev/loop{number}"));
+            let file = open(&path, read_only).map_err(fail("open", &path))?;
+            match configure(&file, image, read_only) {
+                // Somebody else found the same one free.
+                Err(Errno::BUSY) => {}
+                Err(error) => return Err(fail("set up loop device", &path)(error.into())),
+                Ok(()) => return Ok(Self { file, path }),
+            }
+        }
+        Err(fail("find a free loop device with", control)(Errno::BUSY.into()))
+    }
+
+    /// The device's node.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The device's numbers.
+    pub(crate) fn number(&self) -> Result<DeviceNumber, Cause> {
+        let fail = |source| Cause::File { what: "look at", path: self.path.clone(), source };
+        Ok(DeviceNumber::of(fstat(&self.file).map_err(|error| fail(error.into()))?.st_rdev))
+    }
+}
+
+impl DeviceNumber {
+    /// The numbers in the form of `stat`.
+    pub(crate) fn of(device: u64) -> Self {
+        Self { major: major(device), minor: minor(device) }
+    }
+}
+
+impl fmt::Display for DeviceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}:{:x}", self.major, self.minor)
+    }
+}
+
+impl FromStr for DeviceNumber {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        let (major, minor) = text.split_once(':').unwrap_or((text, ""));
+        Ok(Self { major: u32::from_str_radix(major, 16)?, minor: u32::from_str_radix(minor, 16)? })
+    }
+}
+
+/// The loop devices that a file or a block device backs now.
+pub(crate) fn loops_on(image: Backing) -> Result<Vec<PathBuf>, Cause> {
+    let fail = |source| Cause::File { what: "list", path: BLOCK_DEVICES.into(), source };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(BLOCK_DEVICES).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let name = entry.file_name();
+        // Bound ones have this folder.
+        if !entry.path().join("loop").exists() {
+            continue;
+        }
+        let path = Path::new("/dev").join(name);
+        let Ok(file) = open(&path, true) else { continue };
+        // SAFETY: the kernel must write a whole `loop_info64` for this request (linux/loop.h):
+        // `LoopInfo64` has its layout, and any bytes are a value of it.
+        let request = unsafe { Getter::<LOOP_GET_STATUS64, LoopInfo64>::new() };
+        // SAFETY: the request must be the one that `Getter` was made for: its type carries it.
+        let Ok(info) = (unsafe { ioctl(&file, request) }) else { continue };
+        let same = match image {
+            Backing::File { on, inode } => (info.device, info.inode) == (on, inode),
+            Backing::Device(number) => info.real_device == number,
+        };
+        if same {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn open(path: &Path, read_only: bool) -> io::Result<File> {
+    OpenOptions::new().read(true).write(!read_only).open(path)
+}
+
+fn configure(device: &File, image: &File, read_only: bool) -> Result<(), Errno> {
+    let read_only = if read_only { LO_FLAGS_READ_ONLY } else { 0 };
+    let info = LoopInfo64 { flags: LO_FLAGS_AUTOCLEAR | read_only, ..EMPTY_INFO };
+    let fd = image.as_raw_fd().cast_unsigned();
+    let config = LoopConfig { fd, block_size: 0, info, reserved: [0; 8] };
+    // SAFETY: the kernel must read no more than the value for this request (linux/loop.h): it reads
+    // one `loop_config`, whose layout `LoopConfig` has.
+    let request = unsafe { Setter::<LOOP_CONFIGURE, LoopConfig>::new(config) };
+    // SAFETY: the request must be the one that `Setter` was made for: its type carries it.
+    unsafe { ioctl(device, request) }
+}
+
+/// `struct loop_info64` of `linux/loop.h`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct LoopInfo64 {
+    device: u64,
+    inode: u64,
+    real_device: u64,
+    offset: u64,
+    size_limit: u64,
+    number: u32,
+    encrypt_type: u32,
+    encrypt_key_size: u32,
+    flags: u32,
+    file_name: [u8; 64],
+    crypt_name: [u8; 64],
+    encrypt_key: [u8; 32],
+    init: [u64; 2],
+}
+
+/// `struct loop_config` of `linux/loop.h`.
+#[repr(C)]
+struct LoopConfig {
+    fd: u32,
+    block_size: u32,
+    info: LoopInfo64,
+    reserved: [u64; 8],
+}
+
+/// `LOOP_CTL_GET_FREE`, whose answer is its return value.
+struct GetFree;
+
+// SAFETY: the opcode must take no argument, and the output must be made of what the kernel returned:
+// the control device ignores the argument of this request (drivers/block/loop.c) and the output is
+// the returned number alone.
+unsafe impl Ioctl for GetFree {
+    type Output = i32;
+
+    const IS_MUTATING: bool = false;
+
+    fn opcode(&self) -> Opcode {
+        LOOP_CTL_GET_FREE
+    }
+
+    fn as_ptr(&mut self) -> *mut c_void {
+        std::ptr::null_mut()
+    }
+
+    unsafe fn output_from_ptr(out: IoctlOutput, _: *mut c_void) -> rustix::io::Result<i32> {
+        Ok(out)
+    }
+}
+
+const EMPTY_INFO: LoopInfo64 = LoopInfo64 {
+    device: 0,
+    inode: 0,
+    real_device: 0,
+    offset: 0,
+    size_limit: 0,
+    number: 0,
+    encrypt_type: 0,
+    encrypt_key_size: 0,
+    flags: 0,
+    file_name: [0; 64],
+    crypt_name: [0; 64],
+    encrypt_key: [0; 32],
+    init: [0; 2],
+};
+
+const CONTROL: &str = "/dev/loop-control";
+const BLOCK_DEVICES: &str = "/sys/block";
+
+/// How often somebody else may take the device that was free.
+const ATTEMPTS: u32 = 64;
+
+const LOOP_GET_STATUS64: Opcode = 0x4C05;
+/// Since Linux 5.8.
+const LOOP_CONFIGURE: Opcode = 0x4C0A;
+const LOOP_CTL_GET_FREE: Opcode = 0x4C82;
+const LO_FLAGS_READ_ONLY: u32 = 1;
+const LO_FLAGS_AUTOCLEAR: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::mem::{offset_of, size_of};
+
+    use super::*;
+
+    // As measured with a C compiler on linux/loop.h of Linux 6.1.
+    #[test]
+    fn layouts_are_those_of_the_header() {
+        assert_eq!(size_of::<LoopInfo64>(), 232);
+        assert_eq!(offset_of!(LoopInfo64, flags), 52);
+        assert_eq!(offset_of!(LoopInfo64, file_name), 56);
+        assert_eq!(offset_of!(LoopInfo64, init), 216);
+        assert_eq!(size_of::<LoopConfig>(), 304);
+        assert_eq!(offset_of!(LoopConfig, info), 8);
+        assert_eq!(offset_of!(LoopConfig, reserved), 240);
+    }
+
+    #[test]
+    fn the_store_has_the_numbers_of_a_disk_in_hexadecimal() {
+        let number = DeviceNumber { major: 202, minor: 17 };
+        assert_eq!(number.to_string(), "ca:11");
+        assert_eq!("ca:11".parse(), Ok(number));
+        assert!("ca".parse::<DeviceNumber>().is_err());
+    }
+
+    #[test]
+    fn numbers_of_devices_are_taken_apart_as_the_kernel_puts_them_together() {
+        assert_eq!(DeviceNumber::of(0x0701), DeviceNumber { major: 7, minor: 1 });
+        assert_eq!(DeviceNumber::of(0x0010_0801), DeviceNumber { major: 8, minor: 257 });
+    }
+}

@@ -1,0 +1,223 @@
+//! Who does the host's part of a device: opens its disk, connects its network interface.
+//!
+//! | policy | attach | detach |
+//! |---|---|---|
+//! | [`Hotplug::Native`] | loop devices by ioctl, bridges by rtnetlink | the kernel has done it |
+//! | [`Hotplug::Scripts`] | `/etc/xen/scripts/*` add, online | the same scripts: remove, offline |
+//! | [`Hotplug::Udev`] | udev's rules run scripts; waited for | the same |
+//!
+//! A device is taken away by the policy that it was attached with: the record says which. One without
+//! that word is libxl's, which runs scripts.
+
+mod image;
+mod kernel;
+pub(crate) mod link;
+mod loops;
+mod native;
+mod scripts;
+
+use std::fmt;
+use std::process::{Command, Stdio};
+use std::str::FromStr;
+
+use devices::{Kind, Plug, Record, Setback, Sighting};
+use xen_types::DomId;
+
+use self::image::Image;
+use self::scripts::{Action, Script};
+use crate::error::{Cause, Problem};
+use crate::host::Host;
+use crate::limits::Limits;
+use crate::lock::Lock;
+
+/// Who does the host's part of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Hotplug {
+    /// This library, by system calls.
+    #[default]
+    Native,
+    /// The hotplug scripts of Xen's tools, run by this library as libxl runs them.
+    Scripts,
+    /// Scripts that udev runs when the kernel announces the device, as on OpenXT.
+    Udev,
+}
+
+/// What is ready on the host before the nodes of a device are written.
+#[derive(Debug, Default)]
+pub(crate) struct Ready {
+    /// What the backend has besides the nodes of every such device.
+    pub(crate) nodes: Vec<(&'static str, String)>,
+    /// A disk.
+    image: Option<Image>,
+    /// What keeps the disk ours until the store says so.
+    lock: Option<Lock>,
+}
+
+impl Ready {
+    /// The nodes of the device are written.
+    pub(crate) fn written(&mut self) {
+        self.lock = None;
+    }
+}
+
+impl Hotplug {
+    /// The word for it on a command line and in a device's record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Scripts => "scripts",
+            Self::Udev => "udev",
+        }
+    }
+
+    /// The policy that a device was attached with.
+    pub(crate) fn of(record: &Record) -> Result<Self, Cause> {
+        match field(record, Self::KEY) {
+            None => Ok(Self::Scripts),
+            Some(word) => word.parse().map_err(|UnknownHotplug| {
+                let path = record.ends().record().to_string();
+                Problem::Malformed { path, value: word.to_owned() }.into()
+            }),
+        }
+    }
+
+    /// The key of the record that has the word.
+    pub(crate) const KEY: &'static str = "hotplug";
+
+    /// Makes ready what a device needs before its nodes are written.
+    pub(crate) fn prepare(
+        self,
+        host: &Host,
+        record: &Record,
+        limits: &Limits,
+    ) -> Result<Ready, Cause> {
+        if record.ends().server != DomId::DOM0 {
+            return Err(Problem::OtherServer(record.ends().server).into());
+        }
+        match self {
+            Self::Native => native::prepare(host, record, limits),
+            Self::Scripts | Self::Udev => {
+                filter_works(record)?;
+                Ok(Ready::default())
+            }
+        }
+    }
+
+    /// Does the host's part of a device whose backend has taken it.
+    pub(crate) fn connect(
+        self,
+        host: &Host,
+        record: &Record,
+        ready: Ready,
+        limits: &Limits,
+    ) -> Result<(), Cause> {
+        match self {
+            Self::Native => native::connect(host, record, ready, limits),
+            Self::Udev => await_status(host, record, limits),
+            Self::Scripts => {
+                let ran = run_script(record, Action::Add, limits);
+                // What it wrote says more than what it printed.
+                let last = Sighting::read(&host.store, record.ends())?;
+                match last.plug() {
+                    Plug::Failed(Some(why)) => {
+                        Err(Setback::Failed { why, last: Box::new(last) }.into())
+                    }
+                    _ => ran,
+                }
+            }
+        }
+    }
+
+    /// Takes back what [`Hotplug::connect`] did, once the backend has let go of the device.
+    pub(crate) fn release(self, record: &Record, limits: &Limits) -> Result<(), Cause> {
+        match self {
+            // A loop device cleared itself when the backend closed it; an interface has gone.
+            Self::Native | Self::Udev => Ok(()),
+            Self::Scripts => run_script(record, Action::Remove, limits),
+        }
+    }
+}
+
+/// Waits until the kernel's backend holds nothing of a device.
+pub(crate) fn await_released(host: &Host, record: &Record, limits: &Limits) -> Result<(), Cause> {
+    match record.ends().server {
+        DomId::DOM0 => kernel::await_released(&host.store, record.ends(), limits),
+        _ => Ok(()),
+    }
+}
+
+/// Runs the script that the record names, which only toolstacks write.
+fn run_script(record: &Record, action: Action, limits: &Limits) -> Result<(), Cause> {
+    let Some(path) = field(record, "script") else { return Ok(()) };
+    if !scripts::is_script(path) {
+        let record = record.ends().record().to_string();
+        return Err(Problem::Malformed { path: record, value: path.to_owned() }.into());
+    }
+    match Script::of(path, record.ends(), action) {
+        Some(script) => script.run(limits),
+        None => Ok(()),
+    }
+}
+
+/// Waits for what udev's scripts say.
+fn await_status(host: &Host, record: &Record, limits: &Limits) -> Result<(), Cause> {
+    let status = record.ends().backend().join(STATUS);
+    let answered = xs::holds(status.clone(), "is answered by a hotplug script", |value| {
+        value.is_some_and(|value| !value.is_empty())
+    });
+    let met = host.store.wait(&answered, limits.deadline)?;
+    if met.value(&status) == Some(CONNECTED.as_bytes()) {
+        return Ok(());
+    }
+    let last = Sighting::read(&host.store, record.ends())?;
+    let why = last.hotplug_error.clone().unwrap_or_else(|| "the script failed".to_owned());
+    Err(Setback::Failed { why, last: Box::new(last) }.into())
+}
+
+/// The scripts of Xen connect an interface without its filter where iptables does not work
+/// (`handle_iptable`, `vif-common.sh`).
+fn filter_works(record: &Record) -> Result<(), Cause> {
+    if record.ends().served_as != Kind::Vif || field(record, "ip").is_none() {
+        return Ok(());
+    }
+    let mut list = Command::new("iptables");
+    list.args(["-w", "-L", "-n"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    match list.status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(Problem::NoFilter.into()),
+    }
+}
+
+/// The text of a key of a record; `None` if it is missing, empty or no text.
+fn field<'a>(record: &'a Record, key: &str) -> Option<&'a str> {
+    let value = record.fields().get(key)?;
+    str::from_utf8(value).ok().filter(|text| !text.is_empty())
+}
+
+impl fmt::Display for Hotplug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Hotplug {
+    type Err = UnknownHotplug;
+
+    fn from_str(word: &str) -> Result<Self, UnknownHotplug> {
+        let all = [Self::Native, Self::Scripts, Self::Udev];
+        all.into_iter().find(|policy| policy.as_str() == word).ok_or(UnknownHotplug)
+    }
+}
+
+/// The word names no policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not one of native, scripts and udev")]
+pub struct UnknownHotplug;
+
+/// Where scripts answer, in the backend (`xen-hotplug-common.sh`).
+const STATUS: &str = "hotplug-status";
+const CONNECTED: &str = "connected";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! The hotplug scripts of Xen's tools, run as libxl runs them.
+//!
+//! Arguments and environment are those of `libxl__get_hotplug_script_info` (`libxl_linux.c`). A
+//! script runs in a process group of its own, which is killed when its time is up; what it printed
+//! becomes part of the error.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use devices::{Ends, Kind};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::error::{Cause, Problem};
+use crate::limits::Limits;
+
+/// What a script is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Make the device ready.
+    Add,
+    /// Take back what it made.
+    Remove,
+}
+
+/// The script of a device and how it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Script {
+    path: PathBuf,
+    arguments: Vec<&'static str>,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Script {
+    /// The call for a device; `None` for kinds that have no scripts.
+    pub(crate) fn of(path: &str, ends: &Ends, action: Action) -> Option<Self> {
+        let served_as = &ends.served_as;
+        let (dom, number) = (ends.device.dom, ends.device.number);
+        let mut environment = vec![
+            ("script", path.to_owned()),
+            ("XENBUS_TYPE", served_as.to_string()),
+            ("XENBUS_PATH", format!("backend/{served_as}/{dom}/{number}")),
+            ("XENBUS_BASE_PATH", "backend".to_owned()),
+        ];
+        let arguments = match (served_as, action) {
+            (Kind::Vbd, Action::Add) => vec!["add"],
+            (Kind::Vbd, Action::Remove) => vec!["remove"],
+            (Kind::Vif, action) => {
+                environment.push(("netdev", String::new()));
+                environment.push(("vif", interface(ends)));
+                let verb = if action == Action::Add { "online" } else { "offline" };
+                vec![verb, "type_if=vif"]
+            }
+            _ => return None,
+        };
+        Some(Self { path: PathBuf::from(path), arguments, environment })
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(&self, limits: &Limits) -> Result<(), Cause> {
+        let path = &self.path;
+        let fail = |what| move |source| Cause::File { what, path: path.clone(), source };
+        // Not a pipe: a process that the script leaves behind would keep it open.
+        let output = memfd_create("script", MemfdFlags::CLOEXEC).map_err(io::Error::from);
+        let mut output = File::from(output.map_err(fail("capture the output of"))?);
+        let both = |output: &File| output.try_clone().map(Stdio::from);
+        let mut child = Command::new(path)
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::null())
+            .stdout(both(&output).map_err(fail("capture the output of"))?)
+            .stderr(both(&output).map_err(fail("capture the output of"))?)
+            .process_group(0)
+            .spawn()
+            .map_err(fail("run"))?;
+        let ended = limits.poll(|| child.try_wait().map_err(fail("wait for")));
+        match ended {
+            Ok(Some(status)) if status.success() => Ok(()),
+            Ok(Some(status)) => Err(self.failed(status, said(&mut output)).into()),
+            Ok(None) => {
+                kill(&mut child).map_err(fail("kill"))?;
+                let last = format!("it printed {:?}", said(&mut output));
+                Err(Problem::TimedOut { what: "the hotplug script to end", last }.into())
+            }
+            Err(error) => {
+                kill(&mut child).map_err(fail("kill"))?;
+                Err(error)
+            }
+        }
+    }
+
+    fn failed(&self, status: ExitStatus, said: String) -> Problem {
+        Problem::Script { script: self.path.clone(), status, said }
+    }
+}
+
+/// The name that netback gives an interface.
+pub(crate) fn interface(ends: &Ends) -> String {
+    format!("vif{}.{}", ends.device.dom, ends.device.number)
+}
+
+/// Whether a record may name this file as a script: a plain absolute path.
+pub(crate) fn is_script(path: &str) -> bool {
+    Path::new(path).is_absolute() && !path.split('/').any(|part| part == "..")
+}
+
+fn kill(child: &mut Child) -> io::Result<()> {
+    let group = Pid::from_child(child);
+    match kill_process_group(group, Signal::KILL) {
+        // Only its zombie is left.
+        Ok(()) | Err(rustix::io::Errno::SRCH | rustix::io::Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    child.wait().map(drop)
+}
+
+/// The end of what a script printed.
+fn said(output: &mut File) -> String {
+    let mut bytes = Vec::new();
+    let read = output.rewind().and_then(|()| output.take(OUTPUT_MAX).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => String::from_utf8_lossy(&bytes).trim().to_owned(),
+        Err(error) => format!("its output cannot be read: {error}"),
+    }
+}
+
+/// How much of a script's output an error quotes, in bytes.
+const OUTPUT_MAX: u64 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, Instant};
+
+    use devices::DeviceId;
+    use xen_types::{Deadline, DomId};
+
+    use super::*;
+
+    fn ends(kind: Kind, number: u32) -> Ends {
+        let device = DeviceId { dom: DomId::new(7).unwrap(), kind: kind.clone(), number };
+        Ends { device, server: DomId::DOM0, served_as: kind }
+    }
+
+    fn soon() -> Limits {
+        Limits::until(Deadline::after(Duration::from_secs(20)))
+    }
+
+    /// A script of this text, called as that of a disk.
+    fn script(name: &str, text: &str) -> Script {
+        let path = std::env::temp_dir().join(format!("xenops-{name}-{}", std::process::id()));
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        Script::of(path.to_str().unwrap(), &ends(Kind::Vbd, 51712), Action::Add).unwrap()
+    }
+
+    impl Drop for Script {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+
+    #[test]
+    fn a_disks_script_is_called_as_by_libxl() {
+        let script = Script::of("/none/block", &ends(Kind::Vbd, 51712), Action::Remove).unwrap();
+        assert_eq!(script.arguments, ["remove"]);
+        assert_eq!(
+            script.environment,
+            [
+                ("script", "/none/block".to_owned()),
+                ("XENBUS_TYPE", "vbd".to_owned()),
+                ("XENBUS_PATH", "backend/vbd/7/51712".to_owned()),
+                ("XENBUS_BASE_PATH", "backend".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_interfaces_script_is_told_the_interface() {
+        let script = Script::of("/none/vif-bridge", &ends(Kind::Vif, 1), Action::Add).unwrap();
+        assert_eq!(script.arguments, ["online", "type_if=vif"]);
+        assert!(script.environment.contains(&("vif", "vif7.1".to_owned())));
+    }
+
+    #[test]
+    fn a_script_that_fails_is_quoted() {
+        let failing = script("fails", "echo it is \"$XENBUS_PATH $1\"; exit 3");
+        let Err(Cause::Problem(Problem::Script { status, said, .. })) = failing.run(&soon()) else {
+            panic!("it ends with status 3");
+        };
+        assert_eq!((status.code(), said.as_str()), (Some(3), "it is backend/vbd/7/51712 add"));
+    }
+
+    #[test]
+    fn a_script_that_leaves_a_process_behind_has_ended() {
+        assert!(script("leaves", "sleep 5 &").run(&soon()).is_ok());
+    }
+
+    #[test]
+    fn a_script_past_its_time_is_killed_with_what_it_started() {
+        let slow = script("slow", "echo begun; sleep 60; echo never");
+        let start = Instant::now();
+        let limits = Limits::until(Deadline::after(Duration::from_millis(300)));
+        let Err(Cause::Problem(Problem::TimedOut { last, .. })) = slow.run(&limits) else {
+            panic!("it has a third of a second");
+        };
+        assert_eq!(last, "it printed \"begun\"");
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_record_cannot_lead_to_a_script_by_a_crooked_path() {
+        assert!(is_script("/etc/xen/scripts/block"));
+        assert!(!is_script("block") && !is_script("/etc/xen/scripts/../../x"));
+    }
+}
