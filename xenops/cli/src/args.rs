@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use xenops::KernelCache;
+use xenops::device::{Mac, Rate, Vdev};
+use xenops::{Hotplug, KernelCache};
 
 /// Manages the domains of a Xen host from its control domain.
 ///
@@ -79,6 +80,20 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "120")]
         timeout: Duration,
     },
+    /// Attach a device to a domain; prints its number
+    #[command(subcommand)]
+    Attach(Attach),
+    /// Ask a domain to let go of a device, and detach it
+    #[command(subcommand)]
+    Detach(Detach),
+    /// List the devices of a domain
+    Devices {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// How to print them
+        #[arg(short, long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
     /// Remove a domain at once, without asking it
     Destroy {
         #[arg(value_name = "DOMAIN")]
@@ -87,6 +102,118 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
         timeout: Duration,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Attach {
+    /// A disk
+    Vbd {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// The block device or the file that is in it
+        #[arg(long, value_name = "PATH")]
+        target: String,
+        /// Which disk it is in the guest: xvdb, hda, sdc1, d2p1 or a number
+        #[arg(long, value_name = "DISK")]
+        vdev: Vdev,
+        /// Whether the guest may write to it: r or w
+        #[arg(long, value_enum, default_value_t = Mode::W)]
+        mode: Mode,
+        /// Refuse a target that is not this: phy, a block device, or file
+        #[arg(long = "type", value_enum)]
+        kind: Option<Target>,
+        #[command(flatten)]
+        how: AttachHow,
+    },
+    /// A network interface
+    Vif {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// The bridge that it becomes part of
+        #[arg(long)]
+        bridge: String,
+        /// Its address; a random one of Xen's when absent
+        #[arg(long)]
+        mac: Option<Mac>,
+        /// Its number; the first that is free when absent
+        #[arg(long)]
+        number: Option<u32>,
+        /// How much the guest may send, such as 10Mb/s
+        #[arg(long)]
+        rate: Option<Rate>,
+        /// The addresses that it may use, separated by spaces: needs --hotplug scripts
+        #[arg(long)]
+        ip: Option<String>,
+        #[command(flatten)]
+        how: AttachHow,
+    },
+}
+
+/// What attaching has in common.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AttachHow {
+    /// Who does the host's part: native, scripts or udev
+    #[arg(long, default_value_t)]
+    pub(crate) hotplug: Hotplug,
+    /// Wait until the guest has connected
+    #[arg(long)]
+    pub(crate) connected: bool,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Detach {
+    /// A disk
+    Vbd {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// Which disk it is in the guest: xvdb, hda, sdc1, d2p1 or a number
+        #[arg(value_name = "DISK")]
+        vdev: Vdev,
+        #[command(flatten)]
+        how: DetachHow,
+    },
+    /// A network interface
+    Vif {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// Its number
+        #[arg(value_name = "NUMBER")]
+        number: u32,
+        #[command(flatten)]
+        how: DetachHow,
+    },
+}
+
+/// What detaching has in common.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DetachHow {
+    /// Take it from a guest that has not let go of it when the time is up
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    pub(crate) timeout: Duration,
+}
+
+/// What a guest may do with a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Read
+    R,
+    /// Read and write
+    W,
+}
+
+/// What is in a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Target {
+    /// A block device
+    Phy,
+    /// A file
+    File,
 }
 
 /// How `list` prints.

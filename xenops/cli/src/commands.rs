@@ -9,7 +9,7 @@ use xenops::{Cancel, CreateOptions, Deadline, DomainConfig, Host, KernelCache, L
 
 use crate::args::{Command, Output};
 use crate::failure::{self, Failure};
-use crate::{print, signals, terminal};
+use crate::{devices, print, signals, terminal};
 
 pub(crate) fn run(
     command: Command,
@@ -63,6 +63,9 @@ pub(crate) fn run(
             }
             Ok(host.shut_down(domain, &limits)?)
         }
+        Command::Attach(what) => devices::attach(what, open),
+        Command::Detach(what) => devices::detach(what, open),
+        Command::Devices { domain, output } => devices::list(&domain, output, open),
         Command::Destroy { domain, timeout } => {
             let limits = limits(timeout)?;
             let host = open()?;
@@ -83,7 +86,7 @@ fn read_config(path: &Path) -> Result<DomainConfig, Failure> {
 
 /// A deadline, and a first signal that cancels. A second one ends the process at once: what the
 /// operation made until then stays.
-fn limits(timeout: Duration) -> Result<Limits, Failure> {
+pub(crate) fn limits(timeout: Duration) -> Result<Limits, Failure> {
     let cancel = Cancel::new();
     let fail = |error| Failure::Io("take over signals", error);
     for signal in signals::to_take_over() {
@@ -95,7 +98,9 @@ fn limits(timeout: Duration) -> Result<Limits, Failure> {
 }
 
 /// Prints to standard output; a reader who left early is no error.
-fn say(print: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>) -> Result<(), Failure> {
+pub(crate) fn say(
+    print: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>,
+) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match print(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Io("print", error)),

@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     ParseConfig(PathBuf, toml::de::Error),
     /// The configuration file makes no sense.
     Config(PathBuf, Problem),
+    /// A device is described in a way that cannot be.
+    Device(xenops::device::Invalid),
     /// `--until` was not seen in time.
     NotSeen(String),
     /// The terminal or the output.
@@ -42,7 +44,9 @@ impl Failure {
     /// The exit status.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::ReadConfig(..) | Self::ParseConfig(..) | Self::Config(..) => USAGE,
+            Self::ReadConfig(..) | Self::ParseConfig(..) | Self::Config(..) | Self::Device(_) => {
+                USAGE
+            }
             Self::NotSeen(_) => TIMED_OUT,
             Self::Io(..) => FAILED,
             Self::Quiet(status) => *status,
@@ -80,6 +84,7 @@ impl fmt::Display for Failure {
                 writeln!(f, "xenops: parse {}: {message}", name(path))
             }
             Self::Config(path, problem) => writeln!(f, "xenops: {}: {problem}", name(path)),
+            Self::Device(error) => writeln!(f, "xenops: {}", chain(error)),
             Self::NotSeen(text) => writeln!(f, "xenops: {text:?} was not printed in time"),
             Self::Io(operation, error) => writeln!(f, "xenops: {operation}: {error}"),
             Self::Quiet(_) => Ok(()),
@@ -94,6 +99,12 @@ fn name(path: &Path) -> String {
 impl From<xenops::Error> for Failure {
     fn from(error: xenops::Error) -> Self {
         Self::Operation(error)
+    }
+}
+
+impl From<xenops::device::Invalid> for Failure {
+    fn from(error: xenops::device::Invalid) -> Self {
+        Self::Device(error)
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod args;
 mod commands;
+mod devices;
 mod failure;
 mod print;
 mod signals;

@@ -1,0 +1,186 @@
+//! The commands about devices.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt;
+
+use serde::Serialize;
+use xenops::device::{Attached, DeviceId, Kind, Vbd, Vdev, Vif, XenbusState, random_mac};
+use xenops::{AttachOptions, DetachOptions, Host};
+
+use crate::args::{Attach, AttachHow, Detach, DetachHow, Mode, Output, Target};
+use crate::commands::{limits, say};
+use crate::failure::Failure;
+use crate::print::printable;
+
+pub(crate) fn attach(
+    what: Attach,
+    open: impl FnOnce() -> xenops::Result<Host>,
+) -> Result<(), Failure> {
+    match what {
+        Attach::Vbd { domain, target, vdev, mode, kind, how } => {
+            check_target(&target, kind)?;
+            // Both kinds of target are told apart where they are opened.
+            let disk = Vbd::phy(vdev, &target)?;
+            let disk = if mode == Mode::R { disk.read_only() } else { disk };
+            let (limits, host) = (limits(how.timeout)?, open()?);
+            let dom = host.with_deadline(limits.deadline).find(&domain)?.id;
+            let device = host.attach(dom, &disk, options(&how), &limits)?;
+            say(|out| writeln!(out, "{}", device.number))
+        }
+        Attach::Vif { domain, bridge, mac, number, rate, ip, how } => {
+            let mac = mac.unwrap_or_else(random_mac);
+            let port = |number| -> Result<Vif, Failure> {
+                let mut port = Vif::new(number, mac).bridge(&bridge)?;
+                if let Some(rate) = rate {
+                    port = port.rate(rate);
+                }
+                Ok(match &ip {
+                    Some(addresses) => port.ip(addresses)?,
+                    None => port,
+                })
+            };
+            let (limits, host) = (limits(how.timeout)?, open()?);
+            let within = host.with_deadline(limits.deadline);
+            let dom = within.find(&domain)?.id;
+            let number = match number {
+                Some(number) => number,
+                None => first_free(&within.devices(dom)?),
+            };
+            let device = host.attach(dom, &port(number)?, options(&how), &limits)?;
+            say(|out| writeln!(out, "{}", device.number))
+        }
+    }
+}
+
+pub(crate) fn detach(
+    what: Detach,
+    open: impl FnOnce() -> xenops::Result<Host>,
+) -> Result<(), Failure> {
+    let (domain, kind, number, how) = match what {
+        Detach::Vbd { domain, vdev, how } => (domain, Kind::Vbd, vdev.number(), how),
+        Detach::Vif { domain, number, how } => (domain, Kind::Vif, number, how),
+    };
+    let DetachHow { force, timeout } = how;
+    let (limits, host) = (limits(timeout)?, open()?);
+    let dom = host.with_deadline(limits.deadline).find(&domain)?.id;
+    let device = DeviceId { dom, kind, number };
+    Ok(host.detach(&device, DetachOptions { force }, &limits)?)
+}
+
+pub(crate) fn list(
+    domain: &str,
+    output: Output,
+    open: impl FnOnce() -> xenops::Result<Host>,
+) -> Result<(), Failure> {
+    let host = open()?;
+    let devices = host.devices(host.find(domain)?.id)?;
+    say(|out| match output {
+        Output::Table => table(&devices, out),
+        Output::Json => json(&devices, out),
+    })
+}
+
+fn options(how: &AttachHow) -> AttachOptions {
+    AttachOptions { hotplug: how.hotplug, connected: how.connected }
+}
+
+/// A target that is not what the caller said it is.
+fn check_target(target: &str, kind: Option<Target>) -> Result<(), Failure> {
+    let Some(kind) = kind else { return Ok(()) };
+    let fail = |error| Failure::Io("look at the target", error);
+    let found = fs::metadata(target).map_err(fail)?.file_type();
+    let (right, wanted) = match kind {
+        Target::Phy => (found.is_block_device(), "it is no block device"),
+        Target::File => (found.is_file(), "it is no file"),
+    };
+    if right { Ok(()) } else { Err(fail(io::Error::other(wanted))) }
+}
+
+/// The first number that no network interface has.
+fn first_free(devices: &[Attached]) -> u32 {
+    let taken =
+        |number| devices.iter().any(|at| at.device.kind == Kind::Vif && at.device.number == number);
+    (0..).find(|number| !taken(*number)).unwrap_or(0)
+}
+
+/// One device in the JSON output. The keys are a promise to scripts.
+#[derive(Debug, Serialize)]
+struct Record<'a> {
+    kind: String,
+    number: u32,
+    name: String,
+    backend_domid: u16,
+    backend_kind: String,
+    backend_state: Option<u32>,
+    frontend_state: Option<u32>,
+    hotplug: Option<&'a str>,
+    source: Option<&'a str>,
+}
+
+impl<'a> Record<'a> {
+    fn of(attached: &'a Attached) -> Self {
+        let number = |state: Option<XenbusState>| state.map(XenbusState::raw);
+        Self {
+            kind: attached.device.kind.to_string(),
+            number: attached.device.number,
+            name: name(&attached.device),
+            backend_domid: attached.server.raw(),
+            backend_kind: attached.served_as.to_string(),
+            backend_state: number(attached.state.backend),
+            frontend_state: number(attached.state.frontend),
+            hotplug: attached.hotplug.map(xenops::Hotplug::as_str),
+            source: attached.source.as_deref(),
+        }
+    }
+}
+
+/// The name of a disk as Linux guests have it; the number of anything else.
+fn name(device: &DeviceId) -> String {
+    match (&device.kind, Vdev::new(device.number)) {
+        (Kind::Vbd, Ok(vdev)) => vdev.to_string(),
+        _ => device.number.to_string(),
+    }
+}
+
+fn json(devices: &[Attached], out: &mut impl Write) -> io::Result<()> {
+    let records: Vec<Record<'_>> = devices.iter().map(Record::of).collect();
+    serde_json::to_writer_pretty(&mut *out, &records)?;
+    writeln!(out)
+}
+
+fn table(devices: &[Attached], out: &mut impl Write) -> io::Result<()> {
+    let state = |state: Option<XenbusState>| state.map_or("-".to_owned(), |s| s.to_string());
+    writeln!(
+        out,
+        "{:<8} {:<8} {:>7} {:<13} {:<13} {:<8} SOURCE",
+        "KIND", "NAME", "BACKEND", "STATE", "GUEST", "HOTPLUG"
+    )?;
+    for attached in devices {
+        writeln!(
+            out,
+            "{:<8} {:<8} {:>7} {:<13} {:<13} {:<8} {}",
+            attached.device.kind,
+            name(&attached.device),
+            attached.server,
+            state(attached.state.backend),
+            state(attached.state.frontend),
+            attached.hotplug.map_or("-", xenops::Hotplug::as_str),
+            printable(attached.source.as_deref().unwrap_or("-")),
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_has_its_name_in_the_guest_and_others_their_number() {
+        let dom = xenops::DomId::new(7).unwrap();
+        let disk = DeviceId { dom, kind: Kind::Vbd, number: 51728 };
+        let port = DeviceId { dom, kind: Kind::Vif, number: 3 };
+        assert_eq!((name(&disk), name(&port)), ("xvdb".to_owned(), "3".to_owned()));
+    }
+}
