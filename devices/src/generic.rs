@@ -131,12 +131,12 @@ impl Spec for Generic {
         let Ends { device, server, served_as } = record.ends().clone();
         let mut generic = Self::new(device.kind, device.number).served(server, served_as);
         for key in record.fields().keys() {
-            let value = || record.text_opt(key);
-            match key.split_once('/') {
-                Some(("frontend", key)) => generic.front.insert(key.to_owned(), value()?),
-                _ if COMMON.contains(&key.as_str()) => continue,
-                _ => generic.back.insert(key.clone(), value()?),
+            let (keys, own) = match key.strip_prefix("frontend/") {
+                Some(own) => (&mut generic.front, own),
+                None if COMMON.contains(&key.as_str()) => continue,
+                None => (&mut generic.back, key.as_str()),
             };
+            keys.insert(checked(own).map_err(|_| record.wrong(key))?, record.text_opt(key)?);
         }
         without_folders(&mut generic.back);
         without_folders(&mut generic.front);

@@ -69,22 +69,35 @@ pub enum Kind {
     /// The forerunner of [`Kind::Argo`].
     V4v,
     /// Any other.
-    Other(Name),
+    Other(OtherKind),
 }
 
+/// The name of a kind that is not known here.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OtherKind(Name);
+
 impl Kind {
-    /// The kind of this name. Any name of a node is one.
+    /// How long the name of a kind may be: with it, the path of a device always has a length that the
+    /// store takes. The longest known has 11 bytes.
+    pub const MAX_LEN: usize = 64;
+
+    /// The kind of this name. Any name of a node is one, up to [`Kind::MAX_LEN`] bytes.
     ///
     /// # Errors
-    /// If no node can have the name.
+    /// If no node can have the name, or it is too long.
     pub fn new(name: &str) -> Result<Self, InvalidPath> {
-        Name::new(name).map(Self::from)
+        let name = Name::new(name)?;
+        if name.len() > Self::MAX_LEN {
+            return Err(InvalidPath::TooLong { len: name.len(), limit: Self::MAX_LEN });
+        }
+        let known = KNOWN.into_iter().find(|kind| kind.literal() == &*name);
+        Ok(known.unwrap_or(Self::Other(OtherKind(name))))
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Other(name) => name,
+            Self::Other(OtherKind(name)) => name,
             known => known.literal(),
         }
     }
@@ -146,13 +159,6 @@ const KNOWN: [Kind; 23] = [
     Kind::V4v,
 ];
 
-impl From<Name> for Kind {
-    fn from(name: Name) -> Self {
-        let known = KNOWN.into_iter().find(|kind| kind.literal() == &*name);
-        known.unwrap_or(Self::Other(name))
-    }
-}
-
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -173,7 +179,15 @@ mod tests {
 
     #[test]
     fn an_unknown_kind_keeps_its_name() {
-        assert_eq!(Kind::new("vgpu").unwrap(), Kind::Other(Name::new("vgpu").unwrap()));
-        assert_eq!(Kind::new("vgpu").unwrap().to_string(), "vgpu");
+        let kind = Kind::new("vgpu").unwrap();
+        assert!(matches!(kind, Kind::Other(_)));
+        assert_eq!(kind.to_string(), "vgpu");
+    }
+
+    #[test]
+    fn a_name_that_would_make_a_path_too_long_is_refused() {
+        assert!(Kind::new(&"k".repeat(64)).is_ok());
+        let refused = Kind::new(&"k".repeat(65));
+        assert_eq!(refused, Err(InvalidPath::TooLong { len: 65, limit: 64 }));
     }
 }

@@ -33,7 +33,7 @@ pub struct Listed {
 /// The devices of a domain, as the control domain's toolstacks recorded them, by kind and number.
 ///
 /// A device is in the list even if its description cannot be understood. What is recorded under something
-/// else than a number is no device.
+/// else than a number, or under the name of no [`Kind`], is no device.
 ///
 /// # Errors
 /// What the store says; [`Invalid`](xen_types::Kind::Invalid) if there are more than [`MAX_DEVICES`].
@@ -63,9 +63,8 @@ pub fn list(store: &impl View, dom: DomId) -> Result<Vec<Listed>> {
 pub fn served(store: &impl View, servers: &[DomId], dom: DomId) -> Result<Vec<Listed>> {
     let mut listed = Vec::new();
     for &server in servers {
-        let kinds = names(store, &DomainPaths(dom).all_backends(server), dom)?;
-        for kind in kinds {
-            listed.extend(found(store, server, dom, kind.into())?);
+        for kind in kinds(store, &DomainPaths(dom).all_backends(server), dom)? {
+            listed.extend(found(store, server, dom, kind)?);
             bounded(listed.len(), dom)?;
         }
     }
@@ -73,17 +72,20 @@ pub fn served(store: &impl View, servers: &[DomId], dom: DomId) -> Result<Vec<Li
     Ok(listed)
 }
 
-/// The devices of which there is a record.
-fn recorded(store: &impl View, dom: DomId) -> Result<Vec<DeviceId>> {
+/// The devices of which there is a record, by kind and number; what they are is not read.
+///
+/// # Errors
+/// As for [`list`].
+pub fn recorded(store: &impl View, dom: DomId) -> Result<Vec<DeviceId>> {
     let top = DomainPaths(dom).recorded_devices();
     let mut devices = Vec::new();
-    for kind in names(store, &top, dom)? {
-        let kind = Kind::from(kind);
+    for kind in kinds(store, &top, dom)? {
         let numbers = names(store, &paths::below(&top, &kind), dom)?;
         let numbers = numbers.iter().filter_map(|name| paths::parse_number(name));
         devices.extend(numbers.map(|number| DeviceId { dom, kind: kind.clone(), number }));
         bounded(devices.len(), dom)?;
     }
+    devices.sort();
     Ok(devices)
 }
 
@@ -111,6 +113,12 @@ fn owner(top: &Path, nodes: &BTreeMap<Path, Vec<u8>>, dom: DomId, number: u32) -
         (named, kind, its) if (named, its) == (dom, number) => Some(DeviceId { dom, kind, number }),
         _ => None,
     }
+}
+
+/// The children of a node that are kinds of devices.
+fn kinds(store: &impl View, path: &Path, dom: DomId) -> Result<Vec<Kind>> {
+    let names = names(store, path, dom)?;
+    Ok(names.iter().filter_map(|name| Kind::new(name).ok()).collect())
 }
 
 /// The children of a node; none if it is missing.

@@ -1,6 +1,5 @@
 //! Listing the devices of a domain, by the record that no guest can write.
 
-use devices::paths::{DomainPaths, parse_number};
 use devices::{DeviceId, Kind, Record, Sighting};
 use xen_types::DomId;
 
@@ -44,16 +43,7 @@ impl Host {
 
     /// The devices that the record has.
     pub(crate) fn recorded_devices(&self, dom: DomId) -> Result<Vec<DeviceId>, Cause> {
-        let top = DomainPaths(dom).recorded_devices();
-        let mut devices = Vec::new();
-        for kind in self.children(&top)? {
-            for number in self.children(&top.join(&kind))? {
-                let Some(number) = parse_number(&number) else { continue };
-                devices.push(DeviceId { dom, kind: Kind::from(kind.clone()), number });
-            }
-        }
-        devices.sort();
-        Ok(devices)
+        Ok(devices::recorded(&self.store, dom)?)
     }
 
     fn attached(&self, device: &DeviceId) -> Result<Attached, Cause> {
