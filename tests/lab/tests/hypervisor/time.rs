@@ -2,37 +2,10 @@
 
 use std::time::Duration;
 
-use xc::{GuestKind, Kind, TscInfo, TscMode, WatchdogId};
+use xc::{GuestKind, Kind, WatchdogId};
 use xen_types::MiB;
 
 use crate::support::{Domain, Outcome, open};
-
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_time_stamp_counter_goes_on_from_where_it_was_set() -> Outcome {
-    let dom = Domain::empty(GuestKind::Pv)?;
-    let (mode, elapsed) = (TscMode::AlwaysEmulate, Duration::from_secs(5000));
-    dom.xc.set_tsc(dom.id, &TscInfo { mode, elapsed, khz: 1_500_000, incarnation: 6 })?;
-    let tsc = dom.xc.tsc(dom.id)?;
-    assert_eq!((tsc.mode, tsc.khz, tsc.incarnation), (mode, 1_500_000, 7));
-    assert!((5000..5060).contains(&tsc.elapsed.as_secs()), "{tsc:?}");
-    let unknown = dom.xc.set_tsc_mode(dom.id, TscMode::Unknown(9)).unwrap_err();
-    assert_eq!(unknown.kind(), Kind::Invalid);
-    Ok(())
-}
-
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_time_stamp_counter_is_read_in_the_mode_that_was_set() -> Outcome {
-    let dom = Domain::empty(GuestKind::Pvh)?;
-    assert_eq!(dom.xc.tsc(dom.id)?.mode, TscMode::Default);
-    dom.xc.set_tsc_mode(dom.id, TscMode::AlwaysEmulate)?;
-    assert_eq!(dom.xc.tsc(dom.id)?.mode, TscMode::AlwaysEmulate);
-    dom.xc.set_tsc_mode(dom.id, TscMode::Native)?;
-    let native = TscInfo { mode: TscMode::Native, incarnation: 1, ..TscInfo::default() };
-    assert_eq!(dom.xc.tsc(dom.id)?, native);
-    Ok(())
-}
 
 /// How many seconds the emulated clock is ahead of the host's, as its saved state has it.
 fn ahead(dom: &Domain) -> Result<i64, Box<dyn std::error::Error>> {

@@ -1,7 +1,7 @@
 //! Virtual CPUs.
 
 use rustix::io::Errno;
-use xc::backend::{VcpuCalls, VcpuInfo};
+use xc::backend::{VcpuCalls, VcpuContext, VcpuInfo};
 use xen_types::DomId;
 
 use super::{Answer, Handle};
@@ -18,6 +18,14 @@ impl VcpuCalls for Handle {
     fn domain_get_cpu_usage(&self, dom: DomId, vcpu: i32) -> Answer<u64> {
         self.call("xc_domain_get_cpu_usage", |xen| {
             Ok(xen.vcpu_info(dom, vcpu.unsigned_abs())?.cpu_time)
+        })
+    }
+
+    fn vcpu_getcontext(&self, dom: DomId, vcpu: u32) -> Answer<Box<VcpuContext>> {
+        // Guests' code does not run here, so that one which was started has no registers to tell.
+        self.call("xc_vcpu_getcontext", |xen| match xen.vcpu_info(dom, vcpu)?.online {
+            0 => Err(Errno::NODATA),
+            _ => Err(Errno::NOSYS),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Creating domains (`domain_create`, `xen/common/domain.c`).
 
 use rustix::io::Errno;
+use xc::HvmParam;
 use xc::backend::CreateDomain;
 use xen_types::DomId;
 use xenctrl_sys::{
@@ -26,6 +27,9 @@ impl Xen {
         self.domains.insert(id, Domain::new(id, *config));
         if config.flags & XEN_DOMCTL_CDF_HAP != 0 {
             self.start_paging(id).inspect_err(|_| drop(self.domains.remove(&id)))?;
+        }
+        if config.altp2m_opts != 0 {
+            self.set_hvm_param(id, HvmParam::ALTP2M.0, config.altp2m_opts.into())?;
         }
         Ok(id)
     }
@@ -54,6 +58,7 @@ impl Xen {
             || has(XEN_DOMCTL_CDF_VPMU)
             || has(XEN_DOMCTL_CDF_S3_INTEGRITY)
             || (has(XEN_DOMCTL_CDF_NESTED_VIRT) && (!hap || since_4_19))
+            || (config.altp2m_opts != 0 && !hap)
             || config.arch.misc_flags & !XEN_X86_MSR_RELAXED != 0
             || !(1..=2).contains(&config.grant_opts)
             || config.max_grant_frames == 0

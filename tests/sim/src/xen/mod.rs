@@ -75,8 +75,14 @@ impl Xen {
             clock: 0,
         };
         let pages = hardware.dom0.get();
-        let given = (0..pages).map_while(|_| xen.assign(DomId::DOM0, 0)).count();
-        assert_eq!(given as u64, pages, "domain 0 has more memory than the machine");
+        for order in 0..LARGEST {
+            let wanted = match order + 1 {
+                LARGEST => pages >> order,
+                _ => (pages >> order) & 1,
+            };
+            let given = (0..wanted).map_while(|_| xen.assign(DomId::DOM0, order)).count();
+            assert_eq!(given as u64, wanted, "domain 0 has more memory than the machine");
+        }
         xen
     }
 
@@ -102,5 +108,7 @@ impl Xen {
     }
 }
 
+/// Domain 0 has its memory in extents of less than this order.
+const LARGEST: u32 = 10;
 /// A microsecond.
 const CALL_TIME: u64 = 1000;

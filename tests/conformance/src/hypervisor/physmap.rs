@@ -1,14 +1,27 @@
 //! Where in its address space a domain has which page.
 
-use xc::{GuestKind, Kind, PageOrder, PhysmapBatch, PhysmapPage, Placement, Release};
+use xc::{GuestKind, Kind, PageOrder, PhysmapBatch, PhysmapPage, Placement};
 use xen_types::{Gfn, PageCount};
 
-use super::roomy;
-use crate::support::{Domain, Outcome};
+use super::memory::roomy;
+use super::{Ctx, Domain, Fact, Outcome, facts};
+
+pub(super) fn facts() -> Vec<Fact> {
+    facts![
+        a_page_moves_to_where_it_is_put_and_stays_the_domains,
+        memory_that_another_page_is_put_over_is_freed,
+        pages_shared_with_xen_can_be_put_anywhere,
+        a_status_frame_is_one_only_with_grants_of_version_2,
+        a_batch_tells_what_became_of_each,
+        another_domains_page_is_not_for_a_domain_without_rights_over_it,
+        pv_domains_have_no_such_map,
+    ]
+    .into()
+}
 
 /// A PVH domain with a page at each of the guest frames.
-fn with_pages(gfns: &[Gfn]) -> xc::Result<Domain> {
-    let dom = roomy(GuestKind::Pvh)?;
+fn with_pages(ctx: &Ctx, gfns: &[Gfn]) -> xc::Result<Domain> {
+    let dom = roomy(ctx, GuestKind::Pvh)?;
     let anywhere = Placement::default();
     let _ = dom.xc.populate_physmap_exact(dom.id, PageOrder::KB4, anywhere, gfns)?;
     Ok(dom)
@@ -23,10 +36,8 @@ fn took(dom: &Domain, at: u64) -> Result<bool, Kind> {
     }
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_page_moves_to_where_it_is_put_and_stays_the_domains() -> Outcome {
-    let dom = with_pages(&[Gfn(0x10), Gfn(0x11)])?;
+fn a_page_moves_to_where_it_is_put_and_stays_the_domains(ctx: &Ctx) -> Outcome {
+    let dom = with_pages(ctx, &[Gfn(0x10), Gfn(0x11)])?;
     dom.xc.add_to_physmap(dom.id, PhysmapPage::Memory(Gfn(0x10)), Gfn(0x30))?;
     assert_eq!(
         (took(&dom, 0x10), took(&dom, 0x30), took(&dom, 0x30)),
@@ -36,19 +47,15 @@ fn a_page_moves_to_where_it_is_put_and_stays_the_domains() -> Outcome {
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn memory_that_another_page_is_put_over_is_freed() -> Outcome {
-    let dom = with_pages(&[Gfn(0x10), Gfn(0x11)])?;
+fn memory_that_another_page_is_put_over_is_freed(ctx: &Ctx) -> Outcome {
+    let dom = with_pages(ctx, &[Gfn(0x10), Gfn(0x11)])?;
     dom.xc.add_to_physmap(dom.id, PhysmapPage::Memory(Gfn(0x10)), Gfn(0x11))?;
     assert_eq!(dom.xc.info(dom.id)?.current_pages, PageCount(1));
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn pages_shared_with_xen_can_be_put_anywhere() -> Outcome {
-    let dom = roomy(GuestKind::Pvh)?;
+fn pages_shared_with_xen_can_be_put_anywhere(ctx: &Ctx) -> Outcome {
+    let dom = roomy(ctx, GuestKind::Pvh)?;
     dom.xc.add_to_physmap(dom.id, PhysmapPage::SharedInfo, Gfn(0x20))?;
     dom.xc.add_to_physmap(dom.id, PhysmapPage::GrantFrame(0), Gfn(0x21))?;
     assert_eq!(
@@ -58,25 +65,20 @@ fn pages_shared_with_xen_can_be_put_anywhere() -> Outcome {
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_status_frame_is_one_only_with_grants_of_version_2() -> Outcome {
-    let dom = roomy(GuestKind::Pvh)?;
+fn a_status_frame_is_one_only_with_grants_of_version_2(ctx: &Ctx) -> Outcome {
+    let dom = roomy(ctx, GuestKind::Pvh)?;
     let status = PhysmapPage::GrantStatusFrame(0);
     let error = dom.xc.add_to_physmap(dom.id, status, Gfn(0x21)).unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_batch_tells_what_became_of_each() -> Outcome {
-    let dom = with_pages(&[Gfn(0x10), Gfn(0x11)])?;
+fn a_batch_tells_what_became_of_each(ctx: &Ctx) -> Outcome {
+    let dom = with_pages(ctx, &[Gfn(0x10), Gfn(0x11)])?;
     let moves = [(Gfn(0x10), Gfn(0x30)), (Gfn(0x99), Gfn(0x31)), (Gfn(0x11), Gfn(0x32))];
     let outcomes = dom.xc.add_to_physmap_batch(dom.id, PhysmapBatch::Memory(&moves))?;
     let kinds: Vec<_> = outcomes.iter().map(|o| o.err().map(|e| e.kind())).collect();
-    let newer = dom.xc.release() >= Release::new(4, 19);
-    let absent = if newer { Kind::Denied } else { Kind::Invalid };
+    let absent = if ctx.since(4, 19) { Kind::Denied } else { Kind::Invalid };
     assert_eq!(kinds, [None, Some(absent), None]);
     assert_eq!(
         (took(&dom, 0x30), took(&dom, 0x31), took(&dom, 0x32)),
@@ -90,10 +92,8 @@ fn a_batch_tells_what_became_of_each() -> Outcome {
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn another_domains_page_is_not_for_a_domain_without_rights_over_it() -> Outcome {
-    let (dom, other) = (roomy(GuestKind::Pvh)?, with_pages(&[Gfn(0x10)])?);
+fn another_domains_page_is_not_for_a_domain_without_rights_over_it(ctx: &Ctx) -> Outcome {
+    let (dom, other) = (roomy(ctx, GuestKind::Pvh)?, with_pages(ctx, &[Gfn(0x10)])?);
     let pages = [(Gfn(0x10), Gfn(0x50))];
     let outcomes = dom.xc.add_to_physmap_batch(dom.id, PhysmapBatch::Foreign(other.id, &pages))?;
     assert_eq!(outcomes[0].err().map(|e| e.kind()), Some(Kind::Denied));
@@ -101,10 +101,8 @@ fn another_domains_page_is_not_for_a_domain_without_rights_over_it() -> Outcome 
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn pv_domains_have_no_such_map() -> Outcome {
-    let pv = roomy(GuestKind::Pv)?;
+fn pv_domains_have_no_such_map(ctx: &Ctx) -> Outcome {
+    let pv = roomy(ctx, GuestKind::Pv)?;
     let put = pv.xc.add_to_physmap(pv.id, PhysmapPage::SharedInfo, Gfn(0)).unwrap_err();
     let batch = PhysmapBatch::Memory(&[(Gfn(0), Gfn(1))]);
     let batch = pv.xc.add_to_physmap_batch(pv.id, batch).unwrap_err();

@@ -1,12 +1,26 @@
 //! Memory given and taken, extent by extent.
 
-use std::process::Command;
-
 use xc::{GuestKind, Kind, NodeChoice, NodeId, PageOrder, Placement, Xc};
 use xen_types::{Gfn, Mfn, PageCount};
 
-use super::roomy;
-use crate::support::{Domain, Outcome, open, until};
+use super::ctx::until;
+use super::memory::roomy;
+use super::{Ctx, Domain, Fact, Outcome, facts};
+
+pub(super) fn facts() -> Vec<Fact> {
+    facts![
+        no_page_is_lost_between_the_host_and_a_pv_domain,
+        no_page_is_lost_between_the_host_and_a_pvh_domain,
+        a_population_stops_at_the_ceiling_and_says_how_far_it_got,
+        a_domain_that_is_gone_gets_nothing_and_is_named,
+        an_increase_tells_a_pv_domains_frames_and_no_others,
+        a_decrease_stops_where_there_is_no_page,
+        memory_comes_from_where_it_shall,
+        a_node_that_the_host_lacks_has_no_memory,
+        a_page_that_is_replaced_stays_the_domains,
+    ]
+    .into()
+}
 
 const ANYWHERE: Placement = Placement { node: NodeChoice::Any, address_bits: None };
 
@@ -23,7 +37,7 @@ fn pages(dom: &Domain) -> xc::Result<PageCount> {
 }
 
 /// What is free once the remains of earlier domains are: Xen releases them in its own time.
-fn free_at_rest(xc: &Xc) -> xc::Result<u64> {
+pub(super) fn free_at_rest(xc: &Xc) -> xc::Result<u64> {
     let (mut last, mut same) = (free(xc)?, 0);
     until("the host's free memory is at rest", || {
         let now = free(xc).unwrap_or_default();
@@ -39,11 +53,9 @@ fn together(dom: &Domain) -> xc::Result<u64> {
     Ok(free(&dom.xc)? + pages(dom)?.get())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn no_page_is_lost_between_the_host_and_a_pv_domain() -> Outcome {
-    let before = free_at_rest(&open()?)?;
-    let dom = roomy(GuestKind::Pv)?;
+fn no_page_is_lost_between_the_host_and_a_pv_domain(ctx: &Ctx) -> Outcome {
+    let before = free_at_rest(ctx.xc())?;
+    let dom = roomy(ctx, GuestKind::Pv)?;
     let sum = together(&dom)?;
 
     let list = gfns(0, 600, 1);
@@ -59,11 +71,9 @@ fn no_page_is_lost_between_the_host_and_a_pv_domain() -> Outcome {
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn no_page_is_lost_between_the_host_and_a_pvh_domain() -> Outcome {
-    let before = free_at_rest(&open()?)?;
-    let dom = roomy(GuestKind::Pvh)?;
+fn no_page_is_lost_between_the_host_and_a_pvh_domain(ctx: &Ctx) -> Outcome {
+    let before = free_at_rest(ctx.xc())?;
+    let dom = roomy(ctx, GuestKind::Pvh)?;
     let sum = together(&dom)?;
 
     let list = gfns(0x200, 2, 512);
@@ -72,10 +82,10 @@ fn no_page_is_lost_between_the_host_and_a_pvh_domain() -> Outcome {
     assert_eq!((pages(&dom)?, together(&dom)?), (PageCount(1024), sum));
     assert_eq!(dom.xc.maximum_gfn(dom.id)?, Gfn(0x5ff));
     assert_eq!(dom.xc.nr_gfns(dom.id)?, PageCount(0x600));
-    let xl = Command::new("xl").args(["list", &dom.id.to_string()]).output()?;
-    let xl = String::from_utf8(xl.stdout)?;
-    let row = xl.lines().last().ok_or("no row")?;
-    assert_eq!(row.split_whitespace().nth(2), Some("4"), "{xl}");
+    ctx.observe(&["xl", "list", &dom.id.to_string()], |xl| {
+        let row = xl.lines().last().unwrap_or_default();
+        assert_eq!(row.split_whitespace().nth(2), Some("4"), "{xl}");
+    });
 
     dom.xc.decrease_reservation_exact(dom.id, PageOrder::MB2, &list[1..])?;
     assert_eq!((pages(&dom)?, together(&dom)?), (PageCount(512), sum));
@@ -85,10 +95,8 @@ fn no_page_is_lost_between_the_host_and_a_pvh_domain() -> Outcome {
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_population_stops_at_the_ceiling_and_says_how_far_it_got() -> Outcome {
-    let dom = roomy(GuestKind::Pvh)?;
+fn a_population_stops_at_the_ceiling_and_says_how_far_it_got(ctx: &Ctx) -> Outcome {
+    let dom = roomy(ctx, GuestKind::Pvh)?;
     dom.xc.set_max_mem(dom.id, PageCount(1100).to_bytes())?;
     let list = gfns(0, 5, 512);
     let populated = dom.xc.populate_physmap(dom.id, PageOrder::MB2, ANYWHERE, &list)?;
@@ -103,12 +111,9 @@ fn a_population_stops_at_the_ceiling_and_says_how_far_it_got() -> Outcome {
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_domain_that_is_gone_gets_nothing_and_is_named() -> Outcome {
-    let dom = roomy(GuestKind::Pv)?;
-    dom.xc.destroy_domain(dom.id)?;
-    until("the domain is gone", || dom.xc.info(dom.id).is_err_and(|e| e.kind() == Kind::NotFound));
+fn a_domain_that_is_gone_gets_nothing_and_is_named(ctx: &Ctx) -> Outcome {
+    let dom = roomy(ctx, GuestKind::Pv)?;
+    dom.end()?;
     let list = gfns(0, 2, 1);
     let populated = dom.xc.populate_physmap(dom.id, PageOrder::KB4, ANYWHERE, &list)?;
     assert_eq!((populated.done(), populated.asked()), (0, 2));
@@ -117,26 +122,22 @@ fn a_domain_that_is_gone_gets_nothing_and_is_named() -> Outcome {
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn an_increase_tells_a_pv_domains_frames_and_no_others() -> Outcome {
-    let pv = roomy(GuestKind::Pv)?;
+fn an_increase_tells_a_pv_domains_frames_and_no_others(ctx: &Ctx) -> Outcome {
+    let pv = roomy(ctx, GuestKind::Pv)?;
     let frames = pv.xc.increase_reservation_exact(pv.id, PageOrder::KB4, ANYWHERE, 7)?;
     assert_eq!((frames.len(), pages(&pv)?), (7, PageCount(7)));
     let gone = pv.xc.decrease_reservation(pv.id, PageOrder::KB4, &frames[..])?;
     assert_eq!((gone, pages(&pv)?), (7, PageCount(0)));
 
-    let pvh = roomy(GuestKind::Pvh)?;
+    let pvh = roomy(ctx, GuestKind::Pvh)?;
     let added = pvh.xc.increase_reservation(pvh.id, PageOrder::MB2, ANYWHERE, 2)?;
     assert_eq!((added.done, added.pv_frames), (2, Vec::new()));
     assert_eq!(pages(&pvh)?, PageCount(1024));
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_decrease_stops_where_there_is_no_page() -> Outcome {
-    let dom = roomy(GuestKind::Pvh)?;
+fn a_decrease_stops_where_there_is_no_page(ctx: &Ctx) -> Outcome {
+    let dom = roomy(ctx, GuestKind::Pvh)?;
     let _ = dom.xc.populate_physmap_exact(dom.id, PageOrder::KB4, ANYWHERE, &gfns(0, 3, 1))?;
     let list = [Gfn(0), Gfn(9), Gfn(1)];
     let error = dom.xc.decrease_reservation_exact(dom.id, PageOrder::KB4, &list[..]).unwrap_err();
@@ -145,10 +146,8 @@ fn a_decrease_stops_where_there_is_no_page() -> Outcome {
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn memory_comes_from_where_it_shall() -> Outcome {
-    let dom = roomy(GuestKind::Pv)?;
+fn memory_comes_from_where_it_shall(ctx: &Ctx) -> Outcome {
+    let dom = roomy(ctx, GuestKind::Pv)?;
     let list = gfns(0, 20, 1);
     let low = Placement { node: NodeChoice::Prefer(NodeId(0)), address_bits: Some(28) };
     let populated = dom.xc.populate_physmap_exact(dom.id, PageOrder::KB4, low, &list)?;
@@ -159,10 +158,8 @@ fn memory_comes_from_where_it_shall() -> Outcome {
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_node_that_the_host_lacks_has_no_memory() -> Outcome {
-    let dom = roomy(GuestKind::Pv)?;
+fn a_node_that_the_host_lacks_has_no_memory(ctx: &Ctx) -> Outcome {
+    let dom = roomy(ctx, GuestKind::Pv)?;
     let elsewhere = Placement { node: NodeChoice::Exactly(NodeId(5)), address_bits: None };
     let none = dom.xc.populate_physmap(dom.id, PageOrder::KB4, elsewhere, &[Gfn(0)])?;
     assert_eq!((none.done(), pages(&dom)?), (0, PageCount(0)));
@@ -172,10 +169,8 @@ fn a_node_that_the_host_lacks_has_no_memory() -> Outcome {
     Ok(())
 }
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_page_that_is_replaced_stays_the_domains() -> Outcome {
-    let dom = roomy(GuestKind::Pvh)?;
+fn a_page_that_is_replaced_stays_the_domains(ctx: &Ctx) -> Outcome {
+    let dom = roomy(ctx, GuestKind::Pvh)?;
     let _ = dom.xc.populate_physmap_exact(dom.id, PageOrder::KB4, ANYWHERE, &[Gfn(1), Gfn(1)])?;
     assert_eq!(pages(&dom)?, PageCount(2));
     assert_eq!(dom.xc.decrease_reservation(dom.id, PageOrder::KB4, &[Gfn(1), Gfn(1)][..])?, 1);
