@@ -6,6 +6,7 @@
 //! whose machine has a device model in dom0.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command as HostCommand, ExitCode};
@@ -16,7 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::answered;
 use super::build::{self, TestProgram};
-use super::images::XenRelease;
+use super::images::{self, XenRelease};
 use super::machine::{Command, Lines, Machine, Options, Outcome, Store};
 
 /// What the tests of a file run on.
@@ -51,6 +52,9 @@ impl Place {
         }
     }
 }
+
+/// The file of tests that has kernels of every compression in `/host`, and the folder of these.
+const KERNELS: &str = "kernels";
 
 /// What all tests of one file may take.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
@@ -211,6 +215,9 @@ impl Release<'_> {
     }
 
     fn start(&self, run: &Run, machine: &mut Machine, tally: &mut Tally) -> Result<()> {
+        if run.program.name == KERNELS {
+            self.share_kernels(&machine.share())?;
+        }
         let program = PathBuf::from("/opt/lab/tests").join(&run.program.name);
         machine.push_if_changed(&run.program.path, &program)?;
         let mut argv = vec![program.to_string_lossy().into_owned()];
@@ -238,6 +245,20 @@ impl Release<'_> {
             }
             (outcome, _) => bail!("ended without a result: {outcome:?}"),
         }
+    }
+
+    /// Copies the kernels into the folder that is `/host` in dom0. They would make its initramfs twice as
+    /// large.
+    fn share_kernels(&self, share: &Path) -> Result<()> {
+        let kernels = images::kernels(&|line| eprintln!("lab {}: {line}", self.xen))?;
+        let shared = share.join(KERNELS);
+        let copied = fs::create_dir_all(&shared).and_then(|()| {
+            fs::read_dir(&kernels)?.try_for_each(|file| {
+                let file = file?;
+                fs::copy(file.path(), shared.join(file.file_name())).map(drop)
+            })
+        });
+        copied.with_context(|| format!("copy {} to {}", kernels.display(), shared.display()))
     }
 
     fn say(&self, line: &str) -> io::Result<()> {

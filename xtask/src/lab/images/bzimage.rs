@@ -22,8 +22,24 @@ pub(crate) fn kernel(bzimage: &[u8]) -> Result<Vec<u8>> {
     Ok(elf)
 }
 
-/// The compressed payload of `bzimage`, found by its setup header.
+/// `bzimage` with another payload, which is then all that follows the decompressor's place.
+pub(crate) fn with_payload(bzimage: &[u8], payload: &[u8]) -> Result<Vec<u8>> {
+    let (start, _) = payload_range(bzimage)?;
+    let mut image = bzimage[..start].to_vec();
+    let length = u32::try_from(payload.len()).context("the payload is above 4 GiB")?;
+    image[0x24c..0x250].copy_from_slice(&length.to_le_bytes());
+    image.extend_from_slice(payload);
+    Ok(image)
+}
+
+/// The compressed payload of `bzimage`.
 fn payload(bzimage: &[u8]) -> Result<&[u8]> {
+    let (start, end) = payload_range(bzimage)?;
+    Ok(&bzimage[start..end])
+}
+
+/// Where the payload lies, by the setup header.
+fn payload_range(bzimage: &[u8]) -> Result<(usize, usize)> {
     ensure!(bzimage.get(0x202..0x206) == Some(b"HdrS"), "not a bzImage: no setup header");
     let version = u16::from_le_bytes(field(bzimage, 0x206)?);
     ensure!(version >= 0x0208, "boot protocol {version:#06x} does not say where the kernel lies");
@@ -33,7 +49,8 @@ fn payload(bzimage: &[u8]) -> Result<&[u8]> {
     let offset = u32::from_le_bytes(field(bzimage, 0x248)?) as usize;
     let length = u32::from_le_bytes(field(bzimage, 0x24c)?) as usize;
     let start = (setup_sectors + 1) * 512 + offset;
-    bzimage.get(start..start + length).context("the bzImage is shorter than its header says")
+    ensure!(start + length <= bzimage.len(), "the bzImage is shorter than its header says");
+    Ok((start, start + length))
 }
 
 /// The build appends the length of the uncompressed kernel to the compressed one.
@@ -69,6 +86,13 @@ mod tests {
     #[test]
     fn the_setup_header_leads_to_the_payload() {
         assert_eq!(payload(&image(0x020f, b"compressed")).unwrap(), b"compressed");
+    }
+
+    #[test]
+    fn a_payload_is_replaced_with_its_length() {
+        let replaced =
+            with_payload(&image(0x020f, b"compressed"), b"otherwise compressed").unwrap();
+        assert_eq!(payload(&replaced).unwrap(), b"otherwise compressed");
     }
 
     #[test]

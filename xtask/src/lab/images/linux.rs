@@ -88,8 +88,9 @@ fn take(tree: &Path, folder: &Path) -> Result<()> {
         .into_iter()
         .find(|path| file_name(path).starts_with("vmlinuz-"))
         .context("the kernel package has no boot/vmlinuz")?;
-    let kernel = vmlinux::trimmed(&bzimage::kernel(&read(&bzimage)?)?)?;
-    fs::write(folder.join("vmlinux"), kernel)?;
+    let bzimage = read(&bzimage)?;
+    fs::write(folder.join("vmlinux"), vmlinux::trimmed(&bzimage::kernel(&bzimage)?)?)?;
+    fs::write(folder.join("vmlinuz"), bzimage)?;
 
     fs::create_dir(folder.join("modules"))?;
     let mut wanted: Vec<&str> = DOM0_MODULES.to_vec();

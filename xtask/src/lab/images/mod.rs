@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! Debian packages ──apt──▶ debs ──dpkg-deb──▶ qemu            run from there, nothing is installed
-//!                                             linux           vmlinux, modules, busybox
+//!                                             linux           vmlinux, vmlinuz, modules, busybox
 //!                                             libc            dom0's C library
 //!                                             dom0-4.17 ...   Xen, its tools and their libraries
 //!                                             device-model-4.17 ...  for HVM guests
 //!                                             headers-4.17 ...  for `cargo xtask headers`
+//!                     linux + compressors ──▶ kernels         vmlinuz, and so with other payloads
 //!                       linux + libc + dom0-V ──▶ base-V      xen, base.cpio, hello.cpio
 //!   base.cpio + agent + tiny guest + *.toml   ──▶ machine-V   initrd
 //! ```
@@ -25,6 +26,7 @@ mod elf;
 pub(crate) mod glibc;
 mod guests;
 pub(crate) mod host;
+mod kernels;
 mod linux;
 mod modules;
 mod packages;
@@ -130,6 +132,28 @@ pub(crate) fn valgrind(report: &dyn Fn(&str)) -> Result<PathBuf> {
     unpacked("valgrind", &Set::valgrind(), report)
 }
 
+/// Makes the guests' kernel present in every compression, one file each, and returns the folder.
+pub(crate) fn kernels(report: &dyn Fn(&str)) -> Result<PathBuf> {
+    let lab = workspace::target()?.join("lab");
+    let folder = lab.join("kernels");
+    fs::create_dir_all(&lab).with_context(|| format!("create {}", lab.display()))?;
+    let _alone = lock(&lab, report)?;
+    let store = Store::new(lab.clone(), report);
+    let linux = Linux::prepare(lab.join("linux"), &store)?;
+    let recipe = [
+        &packages::list(linux.folder())?,
+        &Set::compressors().recipe(),
+        linux::RECIPE,
+        kernels::RECIPE,
+    ]
+    .concat();
+    cached::folder(&folder, &recipe, |folder| {
+        report("compressing the kernel in five ways");
+        kernels::write(linux.folder(), &store, folder)
+    })?;
+    Ok(folder)
+}
+
 /// Makes the headers and libraries of Xen `version` present, from the release of Debian that has
 /// it, and returns the folder of the unpacked packages.
 pub(crate) fn headers(suite: Suite, version: &str, report: &dyn Fn(&str)) -> Result<PathBuf> {
@@ -217,6 +241,7 @@ fn initrd(xen: XenRelease, lab: &Path, base: &Base, agent: &Path, tiny: &Path) -
         let mut archive = cpio::Archive::new();
         archive.file("usr/sbin/lab-agent", 0o755, &read(agent)?);
         archive.file("guests/vmlinux", 0o644, &read(&base.kernel)?);
+        archive.file("guests/vmlinuz", 0o644, &read(&base.kernel.with_file_name("vmlinuz"))?);
         archive.file("guests/hello.cpio", 0o644, &read(&base.dom0.with_file_name("hello.cpio"))?);
         archive.file("guests/tiny.elf", 0o644, &read(tiny)?);
         for (name, text) in guests::DESCRIPTIONS {

@@ -75,6 +75,13 @@ impl Set {
         Self::new(Suite::Bookworm, &wanted, Libraries::None)
     }
 
+    /// The programs that compress kernels. Their libraries run on the libc of every machine that has that
+    /// release's or a newer one.
+    pub(crate) fn compressors() -> Self {
+        let wanted = ["bzip2", "gzip", "lz4", "xz-utils", "zstd"];
+        Self::new(Suite::Bookworm, &wanted, Libraries::OnHostLibc)
+    }
+
     /// Valgrind, of the newest Debian release that a lab is built on: it knows the glibc of that
     /// release and older ones.
     pub(crate) fn valgrind() -> Self {
