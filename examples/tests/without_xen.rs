@@ -11,7 +11,7 @@ fn what_needs_xen_says_that_it_is_not_there_and_ends_with_3() {
         println!("skipped: this is a domain of Xen");
         return;
     }
-    for name in ["domains", "host-info"] {
+    for name in ["build-guest", "domains", "host-info"] {
         let test = std::env::current_exe().unwrap();
         let folder = test.parent().unwrap().parent().unwrap().join("examples");
         let output = Command::new(folder.join(name)).output().unwrap();
