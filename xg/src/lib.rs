@@ -36,7 +36,8 @@
 //! [`stream`] is the reader below both.
 //!
 //! What it does for you: every call of the sequence checked, with libxenguest's own explanation in
-//! the error; the image released on every path; kernels and ramdisks shared between builds.
+//! the error; the image released on every path; kernels and ramdisks shared between builds; compressed
+//! kernels [unpacked](Kernel::unpack) in Rust, and [once for many guests](KernelCache).
 //!
 //! What it does not do: create or destroy domains (a failed build or restore leaves the domain for
 //! the caller to destroy), touch the store, ask a guest to suspend, start or save device models;

@@ -35,9 +35,13 @@ impl Format {
     /// Whether a guest of this kind could start from such an image, as far as its headers tell.
     ///
     /// # Errors
-    /// [`ImageError::NoEntry`] if an ELF file has no entry point for it.
+    /// [`ImageError::NoEntry`] if an ELF file has no entry point for it, [`ImageError::Bits32`] if it is
+    /// a 32-bit one for PV.
     pub fn supports(&self, guest: GuestKind) -> Result<(), ImageError> {
         let Self::Elf(elf) = self else { return Ok(()) };
+        if guest == GuestKind::Pv && elf.pv && elf.bits == 32 {
+            return Err(ImageError::Bits32);
+        }
         let supported = match guest {
             GuestKind::Pv => elf.pv,
             // What has no Xen notes is loaded like firmware, if it is 32-bit (xg_dom_hvmloader.c).
@@ -81,6 +85,10 @@ pub enum ImageError {
     /// The payload of a bzImage starts with no known magic number.
     #[error("a bzImage with an unknown compression")]
     UnknownCompression,
+    /// 32-bit PV guests are not built here: Xen can be built or booted without them (`CONFIG_PV32`,
+    /// `pv=no-32`), and is by default where the processor has shadow stacks.
+    #[error("a 32-bit PV kernel: only 64-bit ones are built here")]
+    Bits32,
     /// There is no entry point for this kind of guest.
     #[error("no {guest:?} entry point in its Xen notes")]
     NoEntry {

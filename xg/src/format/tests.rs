@@ -75,6 +75,13 @@ fn a_kernel_with_the_pvh_note_alone_is_no_pv_kernel() {
 }
 
 #[test]
+fn a_32_bit_kernel_starts_as_pvh_and_not_as_pv() {
+    let format = Format::Elf(Elf { bits: 32, xen_notes: true, pv: true, pvh: true });
+    assert_eq!(format.supports(GuestKind::Pv), Err(ImageError::Bits32));
+    assert_eq!(format.supports(GuestKind::Pvh), Ok(()));
+}
+
+#[test]
 fn a_program_without_notes_is_neither() {
     let format = inspect(&elf(b"")).unwrap();
     assert!(format.supports(GuestKind::Pv).is_err());
