@@ -59,6 +59,7 @@ const FILE: &str = "names.lock";
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
     use std::time::{Duration, Instant};
 
     use xen_types::Deadline;
@@ -77,6 +78,16 @@ mod tests {
 
         drop(first);
         assert!(NameClaim::take_in(&folder, &passed).is_ok());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn nobody_else_can_hold_the_claim() {
+        let folder = std::env::temp_dir().join(format!("xenops-ours-{}", std::process::id()));
+        let limits = Limits::until(Deadline::after(Duration::from_secs(60)));
+        let claim = NameClaim::take_in(&folder, &limits).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(claim);
         fs::remove_dir_all(folder).unwrap();
     }
 }
