@@ -170,6 +170,23 @@ mod tests {
         assert_eq!(u32_at(&fadt, 112) >> 20, 1);
     }
 
+    /// XSA-464: there a guest found what libxl's memory happened to hold.
+    #[test]
+    fn what_is_between_the_tables_is_zero() {
+        let image = tables(2, 2);
+        let xsdt_at = u64_at(&image, 24);
+        let xsdt = found(&image, xsdt_at);
+        let [fadt_at, madt_at] = [36, 44].map(|entry| u64_at(xsdt, entry));
+        let dsdt_at = u64_at(found(&image, fadt_at), 140);
+        let mut rest = image.clone();
+        rest[..36].fill(0);
+        for table_at in [xsdt_at, fadt_at, madt_at, dsdt_at] {
+            let start = (table_at - ADDRESS) as usize;
+            rest[start..start + found(&image, table_at).len()].fill(0);
+        }
+        assert_eq!(rest, vec![0; image.len()]);
+    }
+
     #[test]
     fn the_tables_of_the_largest_guest_fit_two_pages() {
         assert!(tables(MOST_VCPUS, MOST_VCPUS).len() <= 2 * 4096);
