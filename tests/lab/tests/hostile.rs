@@ -94,6 +94,20 @@ fn a_name_that_a_guest_chose_moves_no_cursor_and_hides_nobody() {
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_name_that_is_no_text_is_no_name_and_hides_nobody() {
+    let neighbour = Guest::create("lettered", &Config::tiny("lettered", "pv", ""));
+    let guest = Guest::create("wordless", &Config::tiny("wordless", "pv", ""));
+    let write = format!("xenstore-write {} \"$(printf 'a\\377b')\"", guest.path("name"));
+    ok("sh", &["-c", &write]);
+    let json = ok("xenops", &["list", "-o", "json"]);
+    assert!(json.contains(&format!("\"domid\": {},\n    \"name\": null", guest.id)), "{json}");
+    assert!(json.contains("\"name\": \"lettered\""), "{json}");
+    ok("xenops", &["destroy", &guest.id]);
+    ok("xenops", &["destroy", &neighbour.id]);
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
 fn a_name_that_a_guest_took_from_another_means_neither() {
     let before = Leavings::now();
     let victim = Guest::create("victim", &Config::tiny("victim", "pv", ""));
