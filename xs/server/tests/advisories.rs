@@ -96,6 +96,22 @@ fn a_guest_that_writes_without_end_is_slowed_down_while_others_have_transactions
     }));
 }
 
+/// XSA-233: a domain and the one that runs its device model go at the same moment.
+#[test]
+fn a_domain_and_its_device_model_end_together() {
+    let (mut world, mut seven, mut eight) = two_guests();
+    world.dom0_does(Op::SET_TARGET, ["8\0", "7\0"].concat());
+    assert_eq!(world.ask(&mut seven, Op::WRITE, "n\0x").error(), "");
+    let theirs = world.ask(&mut eight, Op::WATCH, "/local/domain/7/n\0t\0");
+    assert_eq!(theirs.error(), "");
+    world.end_together([7, 8]);
+    assert_eq!(world.dom0_does(Op::IS_DOMAIN_INTRODUCED, "7\0"), "F|");
+    assert_eq!(world.dom0_does(Op::IS_DOMAIN_INTRODUCED, "8\0"), "F|");
+    assert_eq!(world.server.connections(), 1);
+    let mut eight = world.guest(8);
+    assert_eq!(world.ask(&mut eight, Op::WRITE, "/local/domain/7/n\0x").error(), "EACCES");
+}
+
 /// XSA-322: a new domain with the number of an old one has none of its rights.
 #[test]
 fn rights_end_with_the_domain() {
