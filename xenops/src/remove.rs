@@ -120,12 +120,18 @@ impl Host {
         let own = DomainPaths(dom);
         let recorded = own.recorded_devices().join(Console::KIND).join("0/backend");
         let backend = self.store.read_str_opt(&recorded).ok().flatten();
-        let folder = backend.and_then(|path| Path::new(path).ok()?.parent());
-        // A record that leads elsewhere is not followed.
-        folder
-            .filter(|folder| folder.leaf() == dom.to_string() && Path::DOMAINS.contains(folder))
-            .unwrap_or_else(|| own.backends(DomId::DOM0, Console::KIND))
+        let server = backend.and_then(|path| serving_domain(&path, dom)).unwrap_or(DomId::DOM0);
+        own.backends(server, Console::KIND)
     }
+}
+
+/// The domain that runs the backend of a domain's console, by the path that the record has for it. One
+/// that leads anywhere else is not followed.
+fn serving_domain(backend: &str, dom: DomId) -> Option<DomId> {
+    let folder = Path::new(backend).ok()?.parent()?;
+    let home = folder.parent()?.parent()?.parent()?;
+    let server = home.leaf().parse().ok()?;
+    (folder == DomainPaths(dom).backends(server, Console::KIND)).then_some(server)
 }
 
 /// What a domain has in the xenstore before it has devices.
@@ -199,6 +205,19 @@ mod tests {
         assert!(is_kept(&Path::from_static("/local")));
         assert!(!is_kept(&Path::from_static("/local/domain/0/backend")));
         assert!(!is_kept(&Path::from_static("/libxl")));
+    }
+
+    #[test]
+    fn a_record_that_leads_elsewhere_is_not_followed() {
+        let server = |backend| serving_domain(backend, DomId::new(7).unwrap()).map(DomId::raw);
+        assert_eq!(server("/local/domain/0/backend/console/7/0"), Some(0));
+        assert_eq!(server("/local/domain/3/backend/console/7/0"), Some(3));
+        assert_eq!(server("/local/domain/3/backend/console/8/0"), None);
+        assert_eq!(server("/local/domain/3/backend/vbd/7/0"), None);
+        assert_eq!(server("/local/domain/3/data/backend/console/7/0"), None);
+        assert_eq!(server("/local/domain/7/0"), None);
+        assert_eq!(server("/libxl/7/0"), None);
+        assert_eq!(server("/local/domain/03/../backend/console/7/0"), None);
     }
 
     #[test]
