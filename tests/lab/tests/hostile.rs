@@ -145,7 +145,7 @@ fn nonsense_for_an_answer_is_no_shutdown_and_is_not_shown() {
     let before = Leavings::now();
     let guest = hostile("babbler", "pv", r"answer=\u001b[2Jpoweroff");
     guest.says("TINY-READY");
-    let ran = xenops(&["shutdown", "babbler", "--timeout", "2"]);
+    let ran = xenops(&["shutdown", "babbler", "--timeout", "10"]);
     assert_eq!(ran.status, Some(5), "{ran:?}");
     assert!(ran.err.contains("the request is not acknowledged"), "{}", ran.err);
     assert!(!ran.err.contains(OBEYED) && !ran.err.contains("[2J"), "{:?}", ran.err);
@@ -170,6 +170,15 @@ fn a_guest_that_writes_without_end_keeps_nobody_waiting() {
     });
     drop(neighbour);
     before.assert_unchanged();
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_guest_that_takes_no_input_keeps_nobody_waiting() {
+    let guest = paused("glutted", "");
+    let typed = "yes | xenops console glutted --timeout 3";
+    within(Duration::from_secs(20), || drop(ok("sh", &["-c", typed])));
+    ok("xenops", &["destroy", &guest.id]);
 }
 
 #[test]
