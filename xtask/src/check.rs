@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{deny, deps, purity, versions};
+use crate::{deny, deps, purity, threats, versions};
 
 /// The fast part: everything that needs no Xen.
 pub(crate) fn check(root: &Path) -> Result<()> {
@@ -30,6 +30,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     purity::run(root)?;
     deps::run()?;
     versions::check(root)?;
+    threats::check(root)?;
     deny::run(root)
 }
 

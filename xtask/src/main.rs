@@ -12,6 +12,7 @@ mod fuzz;
 mod headers;
 mod lab;
 mod purity;
+mod threats;
 mod valgrind;
 mod versions;
 mod workspace;
