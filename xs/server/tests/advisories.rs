@@ -315,7 +315,9 @@ fn a_release_in_the_midst_of_a_request_ends_one_connection() {
     let request = packet(Op::WRITE, 1, 0, b"n\0x");
     seven.send(&request[..17]);
     world.settle();
+    assert_eq!(world.server.connections(), 3);
     world.dom0_does(Op::RELEASE, "7\0");
+    assert_eq!(world.server.connections(), 2);
     assert_eq!(world.dom0_does(Op::IS_DOMAIN_INTRODUCED, "7\0"), "F|");
     assert_eq!(world.ask(&mut eight, Op::WRITE, "n\0x").error(), "");
     world.introduce(7);
