@@ -71,8 +71,8 @@ impl Host {
     /// The domain that a person means: by number, by UUID or by name, in that order.
     ///
     /// # Errors
-    /// [`crate::Kind::NotFound`] if there is none, [`crate::Kind::Exists`] if several have the name:
-    /// which of them is meant nobody but the caller knows.
+    /// [`crate::Kind::NotFound`] if there is none, [`crate::Kind::Exists`] if several have the
+    /// name: which of them is meant nobody but the caller knows.
     pub fn find(&self, whom: &str) -> Result<Domain> {
         let fail = |cause: Cause| Error::new("find", Subject::Name(whom.to_owned()), cause);
         if let Ok(dom) = whom.parse::<DomId>() {

@@ -32,7 +32,7 @@ impl Host {
         limits: &Limits,
     ) -> Result<Vec<Leftover>, Cause> {
         let consoles = self.consoles(dom);
-        // A run that lingers, because a backend does not let go of its pages, has the UUID of the next.
+        // A run that lingers, as a backend does not let go of its pages, has the UUID of the next.
         let runs_on = self.xc.domains()?.iter().any(|info| info.uuid == uuid && info.id != dom);
         self.end(dom)?;
         // While a domain is there the console daemon may still write below its home.
@@ -125,8 +125,8 @@ impl Host {
     }
 }
 
-/// The domain that runs the backend of a domain's console, by the path that the record has for it. One
-/// that leads anywhere else is not followed.
+/// The domain that runs the backend of a domain's console, by the path that the record has for it.
+/// One that leads anywhere else is not followed.
 fn serving_domain(backend: &str, dom: DomId) -> Option<DomId> {
     let folder = Path::new(backend).ok()?.parent()?;
     let home = folder.parent()?.parent()?.parent()?;

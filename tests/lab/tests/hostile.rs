@@ -1,8 +1,8 @@
-//! Guests that mean ill: they write what they may, and try what they may not, and the toolstack does
-//! the right thing and touches nothing else (docs/threat-model.md).
+//! Guests that mean ill: they write what they may, and try what they may not, and the toolstack
+//! does the right thing and touches nothing else (docs/threat-model.md).
 //!
-//! Where a test has to give a guest a right that neither xl nor xenops gives, it stands for a domain
-//! made by a toolstack that was less careful.
+//! Where a test has to give a guest a right that neither xl nor xenops gives, it stands for a
+//! domain made by a toolstack that was less careful.
 
 mod dom0;
 

@@ -63,8 +63,8 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
-    /// Whole lines. Some of it comes from elsewhere, a file or its name, or a library's words: nothing
-    /// in it moves the cursor.
+    /// Whole lines. Some of it comes from elsewhere, a file or its name, or a library's words:
+    /// nothing in it moves the cursor.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Operation(error) => {

@@ -76,8 +76,8 @@ pub(crate) fn table(domains: &[Domain], out: &mut impl Write) -> io::Result<()> 
     Ok(())
 }
 
-/// Text from elsewhere, such as a name in the store where other tools write too, on one line and with
-/// nothing in it that a terminal obeys.
+/// Text from elsewhere, such as a name in the store where other tools write too, on one line and
+/// with nothing in it that a terminal obeys.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if is_obeyed(c) { '\u{fffd}' } else { c }).collect()
 }
@@ -88,8 +88,8 @@ pub(crate) fn printable_lines(text: &str) -> String {
 }
 
 /// Whether a terminal does something for this character other than to show it: moves the cursor,
-/// starts an escape sequence, or turns the direction of what follows (Unicode, UAX #9), so that a line
-/// says another thing than it holds.
+/// starts an escape sequence, or turns the direction of what follows (Unicode, UAX #9), so that a
+/// line says another thing than it holds.
 fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')

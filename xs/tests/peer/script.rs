@@ -86,8 +86,8 @@ impl Peer {
         self.0.write_all(bytes).unwrap();
     }
 
-    /// Says "x" to whatever is asked, and each time that what the first watch is on has changed, until
-    /// the client hangs up.
+    /// Says "x" to whatever is asked, and each time that what the first watch is on has changed,
+    /// until the client hangs up.
     pub(crate) fn change_without_end(&mut self, path: &str) {
         let event = packet(EVENT, 0, 0, format!("{path}\0xs1\0").as_bytes());
         while let Some(request) = self.next() {

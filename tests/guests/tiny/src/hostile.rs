@@ -2,7 +2,7 @@
 //!
 //! | word | what it does |
 //! |---|---|
-//! | `write=PATH:VALUE` | writes, before it says that it is ready, and says whether it was allowed to |
+//! | `write=PATH:VALUE` | writes before it is ready, and says whether it was allowed to |
 //! | `answer=VALUE` | answers every order with this instead of obeying it |
 //! | `flood=PATH` | writes there without end once it has said that it is ready |
 
