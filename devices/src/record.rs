@@ -28,6 +28,30 @@ impl Record {
     /// dozens.
     pub const MAX_FIELDS: usize = 1024;
 
+    /// The record of a device from its keys, relative to the record (`params`, `port/1`), and their
+    /// values: for those who read the store by other means.
+    ///
+    /// ```
+    /// use devices::{DeviceId, Kind, Record};
+    /// use xen_types::DomId;
+    ///
+    /// let dom = DomId::new(7).ok_or("reserved")?;
+    /// let device = DeviceId { dom, kind: Kind::Vif, number: 0 };
+    /// let backend = ("backend".to_owned(), b"/local/domain/3/backend/vif/7/0".to_vec());
+    /// let record = Record::new(&device, [backend].into())?;
+    /// assert_eq!(record.ends().server, DomId::new(3).ok_or("reserved")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Invalid`](xen_types::Kind::Invalid) if it does not say where the serving end is, or is too
+    /// large.
+    pub fn new(device: &DeviceId, fields: BTreeMap<String, Vec<u8>>) -> Result<Self> {
+        let failed =
+            |cause| Error::new("read the record of", Subject::Device(device.clone()), cause);
+        Self::from_fields(device, fields).map_err(failed)
+    }
+
     /// Reads the record of a device.
     ///
     /// # Errors
@@ -43,8 +67,7 @@ impl Record {
             }
             nodes => nodes.map_err(|error| failed(error.into()))?,
         };
-        let below = nodes.iter().map(|(path, value)| (path, &value[..]));
-        Self::of(device, &top, below)
+        Self::new(device, fields(&top, nodes.iter().map(|(path, value)| (path, &value[..]))))
     }
 
     /// The record that a tree would leave in the store.
@@ -53,7 +76,7 @@ impl Record {
     /// [`Invalid`](xen_types::Kind::Invalid) if the tree has none of this device.
     pub fn in_tree(tree: &Tree, device: &DeviceId) -> Result<Self> {
         let nodes = tree.nodes().iter().map(|node| (&node.path, &node.value[..]));
-        Self::of(device, &device.record(), nodes)
+        Self::new(device, fields(&device.record(), nodes))
     }
 
     /// What a tree would leave in the serving end, as if it were the record: for kinds that have none.
@@ -86,19 +109,7 @@ impl Record {
         Self::from_fields(device, fields).map_err(failed)
     }
 
-    /// The fields from the nodes that are below the top.
-    fn of<'a>(
-        device: &DeviceId,
-        top: &Path,
-        nodes: impl IntoIterator<Item = (&'a Path, &'a [u8])>,
-    ) -> Result<Self> {
-        let failed =
-            |cause| Error::new("read the record of", Subject::Device(device.clone()), cause);
-        Self::from_fields(device, fields(top, nodes)).map_err(failed)
-    }
-
-    /// A record of these keys and values.
-    pub(crate) fn from_fields(
+    fn from_fields(
         device: &DeviceId,
         fields: BTreeMap<String, Vec<u8>>,
     ) -> std::result::Result<Self, Cause> {

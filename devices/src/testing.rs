@@ -20,7 +20,7 @@ pub(crate) fn record_with(spec: &impl Spec, key: &str, value: &str) -> Record {
     let record = record_of(spec).unwrap();
     let mut fields = record.fields().clone();
     fields.insert(key.to_owned(), value.as_bytes().to_vec());
-    Record::from_fields(&spec.ends(dom(7)).device, fields).unwrap()
+    Record::new(&spec.ends(dom(7)).device, fields).unwrap()
 }
 
 /// The nodes at and below a path that domain 7 would get, relative to it.

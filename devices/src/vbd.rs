@@ -130,8 +130,7 @@ impl Vbd {
         }
         let mut drive = Self::new(vdev, Source::Qdisk { format: Format::Raw, path: None });
         (drive.medium, drive.removable) = (medium, true);
-        drive.writable = medium == Medium::Floppy;
-        Ok(drive)
+        Ok(if medium == Medium::Cdrom { drive.read_only() } else { drive })
     }
 
     fn new(vdev: Vdev, source: Source) -> Self {
@@ -153,7 +152,7 @@ impl Vbd {
     /// The same as a CD-ROM: removable and read only.
     #[must_use]
     pub fn cdrom(self) -> Self {
-        Self { medium: Medium::Cdrom, removable: true, writable: false, ..self }
+        Self { medium: Medium::Cdrom, removable: true, ..self.read_only() }
     }
 
     /// The same as a floppy disk: removable.
@@ -162,10 +161,10 @@ impl Vbd {
         Self { medium: Medium::Floppy, removable: true, ..self }
     }
 
-    /// The same, not to be written to.
+    /// The same, not to be written to; nor are blocks of it discarded.
     #[must_use]
     pub fn read_only(self) -> Self {
-        Self { writable: false, ..self }
+        Self { writable: false, discard: false, ..self }
     }
 
     /// The same, and the guest is told that it can be taken out.
@@ -309,7 +308,7 @@ impl Spec for Vbd {
             writable,
             removable: record.flag("removable", false)?,
             direct_io_safe: record.flag("direct-io-safe", false)?,
-            discard: record.flag("discard-enable", true)?,
+            discard: record.flag("discard-enable", writable)?,
             trusted: record.flag("frontend/trusted", true)?,
             protocol: record.protocol()?,
             server: ends.server,

@@ -1,26 +1,10 @@
 use xen_types::Kind as ErrorKind;
 
 use super::*;
-
-fn dom(id: u16) -> DomId {
-    DomId::new(id).unwrap()
-}
+use crate::testing::{dom, read_back, record_with};
 
 fn xvda() -> Vdev {
     "xvda".parse().unwrap()
-}
-
-fn read_back(vbd: &Vbd) -> Result<Vbd> {
-    let record = Record::in_tree(&vbd.tree(dom(7)), &vbd.ends(dom(7)).device)?;
-    Vbd::from_record(&record)
-}
-
-/// The record that is left when a key of it has another value.
-fn record_with(vbd: &Vbd, key: &str, value: &str) -> Record {
-    let device = vbd.ends(dom(7)).device;
-    let mut fields = Record::in_tree(&vbd.tree(dom(7)), &device).unwrap().fields().clone();
-    fields.insert(key.to_owned(), value.as_bytes().to_vec());
-    Record::from_fields(&device, fields).unwrap()
 }
 
 #[test]
@@ -117,6 +101,13 @@ fn a_cdrom_is_read_only() {
     let cdrom = Vbd::phy(xvda(), "/dev/sr0").unwrap().cdrom();
     assert!(!cdrom.is_writable());
     assert!(Vbd::from_record(&record_with(&cdrom, "mode", "w")).is_err());
+}
+
+#[test]
+fn blocks_of_what_is_not_written_are_not_discarded() {
+    let disk = Vbd::phy(xvda(), "/dev/sdz").unwrap().read_only();
+    let lines = disk.tree(dom(7)).to_string();
+    assert!(lines.contains("7/51712/discard-enable = \"0\""), "{lines}");
 }
 
 #[test]

@@ -1,25 +1,10 @@
 use xen_types::Kind as ErrorKind;
 
 use super::*;
-
-fn dom(id: u16) -> DomId {
-    DomId::new(id).unwrap()
-}
+use crate::testing::{dom, read_back, record_with};
 
 fn vif() -> Vif {
     Vif::new(1, "00:16:3e:01:02:03".parse().unwrap())
-}
-
-fn read_back(vif: &Vif) -> Result<Vif> {
-    let record = Record::in_tree(&vif.tree(dom(7)), &vif.ends(dom(7)).device)?;
-    Vif::from_record(&record)
-}
-
-fn record_with(key: &str, value: &str) -> Record {
-    let device = vif().ends(dom(7)).device;
-    let mut fields = Record::in_tree(&vif().tree(dom(7)), &device).unwrap().fields().clone();
-    fields.insert(key.to_owned(), value.as_bytes().to_vec());
-    Record::from_fields(&device, fields).unwrap()
 }
 
 #[test]
@@ -95,7 +80,8 @@ fn what_no_interface_can_have_is_refused() {
 
 #[test]
 fn a_record_of_something_else_is_refused() {
-    let refused = |key, value| Vif::from_record(&record_with(key, value)).unwrap_err().kind();
+    let refused =
+        |key, value| Vif::from_record(&record_with(&vif(), key, value)).unwrap_err().kind();
     assert_eq!(refused("backend", "/local/domain/0/backend/vbd/7/1"), ErrorKind::Invalid);
     assert_eq!(refused("mac", "ff:ff:ff:ff:ff:ff"), ErrorKind::Invalid);
     assert_eq!(refused("type", "toaster"), ErrorKind::Invalid);
