@@ -100,9 +100,15 @@ impl Vnc {
         Ok(Self { listen, password: None, display: 0, find_unused: true })
     }
 
-    /// The same, on this display and no other.
+    /// The same, on this display or the first free one after it.
     #[must_use]
     pub fn display(self, display: u32) -> Self {
+        Self { display, find_unused: true, ..self }
+    }
+
+    /// The same, on this display and no other.
+    #[must_use]
+    pub fn only_display(self, display: u32) -> Self {
         Self { display, find_unused: false, ..self }
     }
 
@@ -231,7 +237,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let window = Window::new().opengl().display(":0").unwrap().xauthority("/root/x").unwrap();
-        let vnc = Vnc::on("::").unwrap().display(7).password("p").unwrap();
+        let vnc = Vnc::on("::").unwrap().only_display(7).password("p").unwrap();
         let screen = Vfb::new(1).vnc(vnc).window(window).protocol(Protocol::X86_64);
         let screen = screen.served_by(dom(3));
         assert_eq!(read_back(&screen).unwrap(), screen);

@@ -316,7 +316,7 @@ fn channels() -> impl Strategy<Value = Channel> {
 fn vfbs() -> impl Strategy<Value = Vfb> {
     let vncs =
         (words(), option::of(numbers()), option::of(words())).prop_map(|(on, display, word)| {
-            let vnc = display.into_iter().fold(Vnc::on(&on).unwrap(), Vnc::display);
+            let vnc = display.into_iter().fold(Vnc::on(&on).unwrap(), Vnc::only_display);
             word.iter().fold(vnc, |vnc, word| vnc.password(word).unwrap())
         });
     let windows = (any::<bool>(), option::of(words()), option::of(words())).prop_map(
