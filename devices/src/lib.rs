@@ -1,22 +1,29 @@
-//! Xen PV devices as data: where they stand in the xenstore and what is written there.
+//! Xen's PV and PCI devices as data: what they are, where they stand in the xenstore, what is written
+//! there.
 //!
 //! A device has two ends, one in the guest (the frontend) and one in the domain that serves it (the
 //! backend), and a record of both under `/libxl`, where no guest can write. Everything here is a
 //! value: nothing is written until a [`Tree`] is handed to a transaction.
 //!
 //! ```
-//! use devices::Console;
-//! use xen_types::{DomId, Port};
+//! use devices::{Device, Record, Spec, Vbd};
+//! use xen_types::DomId;
 //!
 //! let dom = DomId::new(7).ok_or("reserved")?;
-//! let console = Console { dom, backend: DomId::DOM0, ring: 0x1234, port: Port(2) };
-//! let tty = console.frontend().join("tty");
-//! assert_eq!(tty.as_str(), "/local/domain/7/console/tty");
-//! assert!(console.tree().nodes().iter().any(|node| node.path == tty));
-//! # Ok::<(), &str>(())
+//! let disk = Vbd::phy("xvda".parse()?, "/dev/vg/root")?.read_only();
+//! let tree = disk.tree(dom); // tree.write_to(&transaction)?
+//! assert!(tree.to_string().contains(r#"/backend/vbd/7/51712/mode = "r""#));
+//!
+//! let record = Record::in_tree(&tree, &disk.ends(dom).device)?; // devices::list(&store, dom)?
+//! assert_eq!(Device::from_record(&record)?, Device::Vbd(disk));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! [`plug`] and [`unplug`] bring a device and take it away, by the xenbus handshake.
+//!
+//! What it does for you: a description is checked when it is made, and its nodes are those that `xl`
+//! writes, key by key and permission by permission; [`list()`] finds the devices of a domain, whoever made
+//! them, and believes nothing that the guest can write.
 //!
 //! What it does not do: touch the host (loop devices, bridges, scripts).
 
