@@ -105,6 +105,8 @@ impl Record {
             }
             None => return Err(failed(missing("frontend"))),
         }
+        // Those are kept in records; a server has no say in what its guest was told.
+        fields.retain(|key, _| !key.starts_with("frontend/"));
         fields.insert("backend".to_owned(), top.as_str().into());
         Self::from_fields(device, fields).map_err(failed)
     }
@@ -201,6 +203,14 @@ impl Record {
         match self.ends.served_as == *kind {
             true => self.of_kind(kind),
             false => Err(self.of_another_kind()),
+        }
+    }
+
+    /// The path of a hotplug script, which is absolute.
+    pub(crate) fn script(&self) -> Result<Option<Text>> {
+        match self.text_opt("script")? {
+            Some(path) if !path.as_str().starts_with('/') => Err(self.wrong("script")),
+            path => Ok(path),
         }
     }
 

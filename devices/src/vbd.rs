@@ -299,7 +299,10 @@ impl Spec for Vbd {
         if writable && medium == Medium::Cdrom {
             return Err(record.wrong("mode"));
         }
-        let script = record.text_opt("script")?;
+        let script = record.script()?;
+        if script.is_some() && source.usual_script().is_none() {
+            return Err(record.wrong("script"));
+        }
         Ok(Self {
             vdev: Vdev::new(ends.device.number).map_err(|invalid| record.failed(invalid))?,
             script: script.filter(|script| source.usual_script() != Some(script.as_str())),

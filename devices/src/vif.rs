@@ -6,12 +6,12 @@
 
 use xen_types::DomId;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{DeviceId, Ends};
 use crate::kind::Kind;
 use crate::layout::Layout;
 use crate::mac::Mac;
-use crate::part::{script_path, text, within};
+use crate::part::{rule, script_path, text, within};
 use crate::rate::Rate;
 use crate::record::Record;
 use crate::spec::Spec;
@@ -124,7 +124,9 @@ impl Vif {
     pub fn name(self, name: &str) -> Result<Self> {
         let part = "the name of a network interface";
         let name = text(part, name)?;
-        within(part, u32::try_from(name.as_str().len()).unwrap_or(u32::MAX), 1, MAX_NAME)?;
+        if name.as_str().len() > MAX_NAME {
+            return Err(Error::part(part, rule("the kernel takes no more than 15 bytes")));
+        }
         Ok(Self { name: Some(name), ..self })
     }
 
@@ -243,7 +245,11 @@ impl Spec for Vif {
         if !(MTUS.0..=MTUS.1).contains(&mtu) {
             return Err(record.wrong("mtu"));
         }
-        let script = record.text_opt("script")?;
+        let name = record.text_opt("vifname")?;
+        if name.as_ref().is_some_and(|name| name.as_str().len() > MAX_NAME) {
+            return Err(record.wrong("vifname"));
+        }
+        let script = record.script()?;
         Ok(Self {
             number: ends.device.number,
             mac: record.parse("mac")?,
@@ -252,7 +258,7 @@ impl Spec for Vif {
             trusted: record.flag("frontend/trusted", true)?,
             mtu,
             script: script.filter(|path| path.as_str() != Self::USUAL_SCRIPT),
-            name: record.text_opt("vifname")?,
+            name,
             ip: record.text_opt("ip")?,
             gateway: record.text_opt("gatewaydev")?,
             rate: rate.map_err(|invalid| record.failed(invalid))?,
@@ -266,7 +272,7 @@ impl Spec for Vif {
 /// From the least that every network carries (RFC 791) to the most that a netif packet holds.
 const MTUS: (u32, u32) = (68, 65_535);
 /// `IFNAMSIZ` without the NUL.
-const MAX_NAME: u32 = 15;
+const MAX_NAME: usize = 15;
 
 #[cfg(test)]
 mod tests;

@@ -200,6 +200,16 @@ fn without_records_devices_are_found_where_they_are_served() {
 }
 
 #[test]
+fn a_server_has_no_say_in_what_the_guest_was_told() {
+    let here = Here::new().with(&disk().untrusted());
+    here.store.rm(&Path::new("/libxl").unwrap()).unwrap();
+    let told = "/local/domain/0/backend/vbd/7/51712/frontend/trusted";
+    let here = here.with_node(told, "0");
+    let found = served(&here.store, &[DomId::DOM0], guest()).unwrap();
+    assert_eq!(found[0].description.as_ref().unwrap(), &Device::Vbd(disk()));
+}
+
+#[test]
 fn a_serving_end_of_another_domain_or_number_is_left_out() {
     let backend = "/local/domain/0/backend/vbd/7";
     let here = Here::new()

@@ -117,6 +117,9 @@ fn only_those_who_run_scripts_get_one() {
     assert_eq!(qdisk.script("/bin/true").unwrap_err().kind(), ErrorKind::Invalid);
     let phy = Vbd::phy(xvda(), "/dev/sdz").unwrap();
     assert_eq!(phy.hotplug_script(), Some("/etc/xen/scripts/block"));
+    assert!(Vbd::from_record(&record_with(&phy, "script", "block-mine")).is_err());
+    let qdisk = Vbd::qdisk(xvda(), Format::Raw, "/a.img").unwrap();
+    assert!(Vbd::from_record(&record_with(&qdisk, "script", "/bin/true")).is_err());
     assert_eq!(phy.script("block-mine").unwrap_err().kind(), ErrorKind::Invalid);
 }
 

@@ -88,4 +88,6 @@ fn a_record_of_something_else_is_refused() {
     assert_eq!(refused("mtu", "1"), ErrorKind::Invalid);
     assert_eq!(refused("rate", "1"), ErrorKind::Invalid);
     assert_eq!(refused("bridge", "a\nb"), ErrorKind::Invalid);
+    assert_eq!(refused("script", "vif-bridge"), ErrorKind::Invalid);
+    assert_eq!(refused("vifname", "a234567890123456"), ErrorKind::Invalid);
 }
