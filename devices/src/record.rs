@@ -9,9 +9,9 @@ use crate::error::{Cause, Error, Result, Subject};
 use crate::id::{DeviceId, Ends};
 use crate::kind::Kind;
 use crate::paths;
+use crate::protocol::Protocol;
 use crate::text::Text;
 use crate::tree::Tree;
-use crate::vbd::Protocol;
 
 /// The record of a device: where its ends are, and its keys with their values.
 ///

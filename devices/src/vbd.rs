@@ -21,6 +21,7 @@ use crate::id::{DeviceId, Ends};
 use crate::kind::Kind;
 use crate::layout::Layout;
 use crate::part::{rule, script_path, text};
+use crate::protocol::Protocol;
 use crate::record::Record;
 use crate::spec::Spec;
 use crate::text::Text;
@@ -68,18 +69,6 @@ pub enum Medium {
     Cdrom,
     /// A floppy disk; the drive may be empty. libxl has none.
     Floppy,
-}
-
-/// How the words of a ring are laid out (`io/protocols.h`): PV frontends before Linux 2.6.26 expect
-/// the toolstack to say it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// 32 bits on x86.
-    X86_32,
-    /// 64 bits on x86.
-    X86_64,
-    /// Arm, of either width.
-    Arm,
 }
 
 impl Vbd {
@@ -326,20 +315,6 @@ impl fmt::Display for Medium {
             Self::Cdrom => "cdrom",
             Self::Floppy => "floppy",
         })
-    }
-}
-
-impl Protocol {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::X86_32 => "x86_32-abi",
-            Self::X86_64 => "x86_64-abi",
-            Self::Arm => "arm-abi",
-        }
-    }
-
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::X86_32, Self::X86_64, Self::Arm].into_iter().find(|known| known.name() == name)
     }
 }
 

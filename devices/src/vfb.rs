@@ -11,11 +11,11 @@ use crate::id::{DeviceId, Ends};
 use crate::kind::Kind;
 use crate::layout::Layout;
 use crate::part::text;
+use crate::protocol::Protocol;
 use crate::record::Record;
 use crate::spec::Spec;
 use crate::text::Text;
 use crate::tree::Tree;
-use crate::vbd::Protocol;
 
 /// The frame buffer of a domain.
 ///

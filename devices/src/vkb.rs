@@ -9,11 +9,11 @@ use crate::id::{DeviceId, Ends};
 use crate::kind::Kind;
 use crate::layout::Layout;
 use crate::part::{rule, text};
+use crate::protocol::Protocol;
 use crate::record::Record;
 use crate::spec::Spec;
 use crate::text::Text;
 use crate::tree::Tree;
-use crate::vbd::Protocol;
 
 /// What a domain's user types and points with.
 ///
