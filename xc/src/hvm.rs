@@ -104,6 +104,18 @@ impl Xc {
         self.set_hvm_param(dom, HvmParam::VPT_ALIGN, aligned.into())
     }
 
+    /// Sets with which of Hyper-V's interfaces HVM `dom` is met; once, before it runs. Without any a
+    /// guest is not told of them.
+    ///
+    /// # Errors
+    /// As [`Xc::set_hvm_param`]: [`Kind::Invalid`](crate::Kind::Invalid) without
+    /// [`Viridian::BASE_FREQ`] or with what Xen does not know,
+    /// [`Kind::Exists`](crate::Kind::Exists) if others were set before.
+    #[doc(alias = "HVM_PARAM_VIRIDIAN")]
+    pub fn set_viridian(&self, dom: DomId, interfaces: Viridian) -> Result<()> {
+        self.set_hvm_param(dom, HvmParam::VIRIDIAN, interfaces.bits())
+    }
+
     /// The ACPI sleep state of HVM `dom`: 0 for awake, 3 for suspended to its memory.
     ///
     /// # Errors
@@ -131,6 +143,50 @@ impl Xc {
     pub fn has_pv_drivers(&self, dom: DomId) -> Result<bool> {
         Ok(self.hvm_param(dom, HvmParam::CALLBACK_IRQ)? != 0)
     }
+}
+
+bitflags::bitflags! {
+    /// Interfaces of Hyper-V that Xen has for guests that look for them, such as Windows (`HVMPV_*`,
+    /// `xen/include/public/hvm/params.h`). Bits that are not known here are kept.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct Viridian: u64 {
+        /// Hypercalls, the APIC's registers, numbers of virtual CPUs, frequencies. All others need it.
+        const BASE_FREQ = sys::HVMPV_BASE_FREQ;
+        /// But no frequencies.
+        const NO_FREQ = sys::HVMPV_NO_FREQ;
+        /// A counter of time.
+        const TIME_REF_COUNT = sys::HVMPV_TIME_REF_COUNT;
+        /// A page that makes time of the time-stamp counter.
+        const REFERENCE_TSC = sys::HVMPV_REFERENCE_TSC;
+        /// Flushing the TLB of other virtual CPUs by hypercall.
+        const HCALL_REMOTE_TLB_FLUSH = sys::HVMPV_HCALL_REMOTE_TLB_FLUSH;
+        /// Ends of interrupts in memory.
+        const APIC_ASSIST = sys::HVMPV_APIC_ASSIST;
+        /// Telling of a crash.
+        const CRASH_CTL = sys::HVMPV_CRASH_CTL;
+        /// Synthetic interrupts.
+        const SYNIC = sys::HVMPV_SYNIC;
+        /// Synthetic timers; they need the counter of time and synthetic interrupts.
+        const STIMER = sys::HVMPV_STIMER;
+        /// Interrupting other virtual CPUs by hypercall.
+        const HCALL_IPI = sys::HVMPV_HCALL_IPI;
+        /// Sets of more than 64 virtual CPUs in hypercalls.
+        const EX_PROCESSOR_MASKS = sys::HVMPV_EX_PROCESSOR_MASKS;
+        /// More than 64 virtual CPUs.
+        const NO_VP_LIMIT = sys::HVMPV_NO_VP_LIMIT;
+        /// Virtual CPUs that come while it runs.
+        const CPU_HOTPLUG = sys::HVMPV_CPU_HOTPLUG;
+    }
+}
+
+impl Viridian {
+    /// What libxl gives a guest that is to have them (`hvm_set_viridian_features`, `tools/libs/light/libxl_x86.c`, 4.15 to 4.22).
+    pub const DEFAULT: Self = Self::BASE_FREQ
+        .union(Self::TIME_REF_COUNT)
+        .union(Self::APIC_ASSIST)
+        .union(Self::CRASH_CTL)
+        .union(Self::NO_VP_LIMIT)
+        .union(Self::CPU_HOTPLUG);
 }
 
 /// What happens to ticks that a virtual CPU missed (`HVMPTM_*`,

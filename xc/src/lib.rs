@@ -82,7 +82,7 @@ pub use host::{
     Capabilities, CompileInfo, ConsoleIndex, ConsoleText, CpuPlace, CpuVersion, DeviceNode,
     Features, Node, Numa, PhysInfo,
 };
-pub use hvm::{HvmParam, TimerMode};
+pub use hvm::{HvmParam, TimerMode, Viridian};
 pub use hvm_context::CacheAttribute;
 pub use info::{DomainFlags, DomainInfo};
 pub use memory::{

@@ -1,6 +1,6 @@
 //! What only HVM and PVH domains have.
 
-use xc::{CacheAttribute, HvmParam, Kind, TimerMode};
+use xc::{CacheAttribute, HvmParam, Kind, TimerMode, Viridian};
 use xen_types::Gfn;
 
 use crate::opened::{DOM, on_every_release, open};
@@ -22,6 +22,7 @@ on_every_release! {
         xc.set_timer_mode(DOM, TimerMode::NoMissedTicksPending).unwrap();
         xc.set_hpet(DOM, true).unwrap();
         xc.set_timer_alignment(DOM, false).unwrap();
+        xc.set_viridian(DOM, Viridian::DEFAULT).unwrap();
         xc.wake_from_sleep(DOM).unwrap();
         assert_eq!(xc.acpi_sleep_state(DOM).unwrap(), 0);
         assert!(!xc.has_pv_drivers(DOM).unwrap());
@@ -34,6 +35,7 @@ on_every_release! {
             "xc_hvm_param_set(5, 10, 2)",
             "xc_hvm_param_set(5, 11, 1)",
             "xc_hvm_param_set(5, 16, 0)",
+            "xc_hvm_param_set(5, 9, 6245)",
             "xc_hvm_param_set(5, 14, 0)",
             "xc_hvm_param_get(5, 14, &)",
             "xc_hvm_param_get(5, 0, &)",

@@ -1,6 +1,6 @@
 //! What only HVM and PVH domains have.
 
-use xc::{CacheAttribute, GuestKind, HvmParam, Kind, TimerMode};
+use xc::{CacheAttribute, GuestKind, HvmParam, Kind, TimerMode, Viridian};
 use xen_types::{Gfn, MiB};
 
 use super::fact::Facts as _;
@@ -18,6 +18,7 @@ pub(super) fn facts() -> Vec<Fact> {
     let devices = facts![
         virtual_hardware_is_read_and_loaded_into_another_domain,
         a_cache_attribute_is_taken_back_once,
+        interfaces_of_hyper_v_are_chosen_once,
     ];
     [Vec::from(simulated), devices.not_simulated("Xen's emulated hardware is not simulated")]
         .concat()
@@ -53,6 +54,17 @@ fn timers_are_set_by_parameters(ctx: &Ctx) -> Outcome {
     assert_eq!(hvm.xc.hvm_param(hvm.id, HvmParam::HPET_ENABLED)?, 1);
     assert_eq!(hvm.xc.hvm_param(hvm.id, HvmParam::VPT_ALIGN)?, 1);
     assert!(!hvm.xc.has_pv_drivers(hvm.id)?);
+    Ok(())
+}
+
+fn interfaces_of_hyper_v_are_chosen_once(ctx: &Ctx) -> Outcome {
+    let hvm = domain(ctx, GuestKind::Hvm)?;
+    let kind = |interfaces| hvm.xc.set_viridian(hvm.id, interfaces).map_err(|e| e.kind());
+    assert_eq!(kind(Viridian::TIME_REF_COUNT), Err(Kind::Invalid));
+    assert_eq!(kind(Viridian::from_bits_retain(1 << 40 | 1)), Err(Kind::Invalid));
+    hvm.xc.set_viridian(hvm.id, Viridian::DEFAULT)?;
+    assert_eq!(hvm.xc.hvm_param(hvm.id, HvmParam::VIRIDIAN)?, 0x1865);
+    assert_eq!(kind(Viridian::BASE_FREQ), Err(Kind::Exists));
     Ok(())
 }
 

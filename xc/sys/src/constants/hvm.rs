@@ -73,6 +73,32 @@ crate::constants! {
     HVM_PARAM_VM86_TSS_SIZED: u32 = 37;
     #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
     HVM_PARAM_MCA_CAP: u32 = 38;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_BASE_FREQ ("HVMPV_base_freq"): u64 = 1;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_NO_FREQ ("HVMPV_no_freq"): u64 = 2;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_TIME_REF_COUNT ("HVMPV_time_ref_count"): u64 = 4;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_REFERENCE_TSC ("HVMPV_reference_tsc"): u64 = 8;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_HCALL_REMOTE_TLB_FLUSH ("HVMPV_hcall_remote_tlb_flush"): u64 = 16;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_APIC_ASSIST ("HVMPV_apic_assist"): u64 = 32;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_CRASH_CTL ("HVMPV_crash_ctl"): u64 = 64;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_SYNIC ("HVMPV_synic"): u64 = 128;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_STIMER ("HVMPV_stimer"): u64 = 256;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_HCALL_IPI ("HVMPV_hcall_ipi"): u64 = 512;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_EX_PROCESSOR_MASKS ("HVMPV_ex_processor_masks"): u64 = 1024;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_NO_VP_LIMIT ("HVMPV_no_vp_limit"): u64 = 2048;
+    #[allow(missing_docs, reason = "xen/include/public/hvm/params.h explains it")]
+    HVMPV_CPU_HOTPLUG ("HVMPV_cpu_hotplug"): u64 = 4096;
     /// Not cached.
     XEN_DOMCTL_MEM_CACHEATTR_UC: u32 = 0;
     /// Writes are combined.
