@@ -55,7 +55,8 @@
 //! |---|---|---|
 //! | `TIMER_MODE` | 1 | [`Xc::set_timer_mode`] |
 //! | `HPET_ENABLED`, `VPT_ALIGN` | 1 | [`Xc::set_hpet`], [`Xc::set_timer_alignment`] |
-//! | `VIRIDIAN`, `MCA_CAP` | not set | [`Xc::set_hvm_param`] |
+//! | `VIRIDIAN` | not set | [`Xc::set_viridian`] |
+//! | `MCA_CAP` | not set | [`Xc::set_hvm_param`] |
 //! | `ALTP2M`, before 4.19 | 0 | [`Xc::set_hvm_param`] |
 //! | ports, rings, pages of the device model, `IDENT_PT` | | [`Xg::build`] |
 //!

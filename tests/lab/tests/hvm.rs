@@ -12,6 +12,7 @@ use dom0::{Config, Guest, Leavings, ok};
 use hvm_guest::{Hvm, device_models, firmware_log, memory, no_device_model_runs, parameters};
 use xc::HvmParam;
 use xen_types::{DomId, MiB, PageCount};
+use xg::Firmware;
 use xs::{Client, Store};
 
 #[test]
@@ -32,7 +33,7 @@ fn an_hvm_guest_runs_its_firmware_and_leaves_nothing() {
     assert!(said("HVM Loader"), "{log:#?}");
     assert!(said("System requested SeaBIOS"), "{log:#?}");
     assert!(said("SeaBIOS (version 1."), "{log:#?}");
-    assert!(said(" - CPU1 ... 48-bit phys") || said(" - CPU1 ..."), "{log:#?}");
+    assert!(said(" - CPU1 ... "), "{log:#?}");
     drop(guest);
     before.assert_unchanged();
     assert!(no_device_model_runs());
@@ -98,6 +99,56 @@ fn what_an_hvm_guest_does_not_start_with_is_populated_on_demand() {
     assert!(state.outstanding > state.cached, "{state:?}");
     assert!(state.pages < PageCount(0x4000 + 0x40), "{state:?}");
     assert!(state.pages > PageCount(0x4000 - 0x40), "{state:?}");
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn tables_of_the_toolstack_reach_the_guest() {
+    let mut guest = Hvm::create(5, MiB(128), MiB(128));
+    guest.config.hvm.acpi = Some(Firmware::from_bytes("SSDT", table()).unwrap());
+    guest.config.hvm.smbios = Some(Firmware::from_bytes("board", structure()).unwrap());
+    let built = guest.build();
+    let (acpi, smbios) = (built.acpi.unwrap(), built.smbios.unwrap());
+    assert_eq!((acpi.length, smbios.length), (36, 34));
+    let hex = |number: u64| format!("{number:#x}");
+    guest.introduce(
+        &built,
+        &[
+            ("hvmloader/acpi/address", hex(acpi.address)),
+            ("hvmloader/acpi/length", hex(acpi.length.into())),
+            ("hvmloader/smbios/address", hex(smbios.address)),
+            ("hvmloader/smbios/length", hex(smbios.length.into())),
+        ],
+    );
+    guest.start_device_model();
+    guest.xc.unpause(guest.id).unwrap();
+    firmware_log(guest.id);
+    let has = |memory: &[u8], what: &[u8]| memory.windows(what.len()).any(|w| w == what);
+    assert!(has(&memory(guest.id, 0xfc000, 11), b"LABTABLE"), "no ACPI table");
+    assert!(has(&smbios_structures(guest.id), b"Lab Board"), "no SMBIOS structure");
+}
+
+/// What the entry point of version 2 leads to (DMTF DSP0134, 5.2.1).
+fn smbios_structures(guest: DomId) -> Vec<u8> {
+    let low = memory(guest, 0x10, 1);
+    let entry = low.windows(4).position(|word| word == b"_SM_").map(|at| &low[at..]).unwrap();
+    let address = u32::from_le_bytes(entry[0x18..0x1c].try_into().unwrap());
+    memory(guest, u64::from(address >> 12), 2)
+}
+
+/// An SSDT without contents.
+fn table() -> Vec<u8> {
+    let mut table = b"SSDT\x24\0\0\0\x02\0LAB   LABTABLE\x01\0\0\0LAB \x01\0\0\0".to_vec();
+    table[9] = table.iter().fold(0_u8, |sum, byte| sum.wrapping_sub(*byte));
+    table
+}
+
+/// A base board (type 2) after its length.
+fn structure() -> Vec<u8> {
+    let mut structure = vec![30, 0, 0, 0];
+    structure.extend([2, 8, 0, 0, 1, 2, 0, 0]);
+    structure.extend(b"Lab Makers\0Lab Board\0\0");
+    structure
 }
 
 #[test]

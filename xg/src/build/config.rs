@@ -167,6 +167,7 @@ impl BuildConfig {
         if self.kind == GuestKind::Pv { self.features.as_deref() } else { None }
     }
 }
+
 /// `xc_dom_mem_init` counts pages in 32 bits (`tools/libs/guest/xg_dom_core.c`, 4.17).
 const MOST_MEMORY: MiB = MiB((1 << 24) - 1);
 /// What is below 1 MiB is the firmware's.

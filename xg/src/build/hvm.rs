@@ -15,7 +15,7 @@ use super::{Build, BuildConfig};
 use crate::backend::{Container, Image};
 use crate::error::HvmInfoError;
 use crate::layout::Layout;
-use crate::{Error, Result};
+use crate::{Error, Firmware, Result};
 
 /// Where in an HVM guest's memory something lies that its firmware is to use.
 ///
@@ -61,20 +61,18 @@ fn layout(config: &BuildConfig) -> Layout {
     Layout::hvm(config.populated(config.max_memory), config.hvm.hole)
 }
 
-/// Where the ACPI tables are now.
-pub(super) fn acpi(build: &Build<'_>) -> Option<Module> {
-    let tables = build.config.hvm.acpi.as_ref().filter(|_| build.foreign.is_some())?;
-    module(build.image.acpi_module_guest_addr(), tables.bytes())
-}
-
-/// Where the SMBIOS structures are now.
-pub(super) fn smbios(build: &Build<'_>) -> Option<Module> {
-    let structures = build.config.hvm.smbios.as_ref().filter(|_| build.foreign.is_some())?;
-    module(build.image.smbios_module_guest_addr(), structures.bytes())
-}
-
-fn module(address: u64, bytes: &[u8]) -> Option<Module> {
-    Some(Module { address, length: u32::try_from(bytes.len()).ok()? })
+/// Where the ACPI tables and the SMBIOS structures are now.
+pub(super) fn modules(build: &Build<'_>) -> (Option<Module>, Option<Module>) {
+    let (hvm, image) = (&build.config.hvm, &build.image);
+    let module = |given: &Option<Firmware>, address| {
+        let length = u32::try_from(given.as_ref()?.bytes().len()).ok()?;
+        // Kernels that are not loaded as firmware get none.
+        (address != 0).then_some(Module { address, length })
+    };
+    (
+        module(&hvm.acpi, image.acpi_module_guest_addr()),
+        module(&hvm.smbios, image.smbios_module_guest_addr()),
+    )
 }
 
 /// Completes `hvm_info_table`, as `hvm_build_set_params` of libxl does (`libxl_dom.c`, 4.15 to

@@ -107,7 +107,7 @@ struct Build<'a> {
     kernel: Kernel,
     /// Released when the build ends, well or not.
     image: Box<dyn Image + 'a>,
-    /// For HVM.
+    /// What the memory of an HVM guest is mapped with; `None` for others.
     foreign: Option<ForeignMemory>,
 }
 
@@ -130,15 +130,16 @@ impl Build<'_> {
         self.step("xc_dom_boot_image", |image| image.boot_image())?;
         self.step("xc_dom_gnttab_init", |image| image.gnttab_init())?;
         self.ports()?;
-        if let Some(foreign) = &self.foreign {
-            hvm::complete_info(foreign, dom, config)?;
-        }
-        Ok(Built {
-            store: self.ring(self.image.xenstore_pfn())?,
-            console: self.ring(self.image.console_pfn())?,
-            acpi: hvm::acpi(&self),
-            smbios: hvm::smbios(&self),
-        })
+        let (acpi, smbios) = match &self.foreign {
+            Some(foreign) => {
+                hvm::complete_info(foreign, dom, config)?;
+                hvm::modules(&self)
+            }
+            None => (None, None),
+        };
+        let store = self.ring(self.image.xenstore_pfn())?;
+        let console = self.ring(self.image.console_pfn())?;
+        Ok(Built { store, console, acpi, smbios })
     }
 
     /// Fills in the fields that libxl fills in.

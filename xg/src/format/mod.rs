@@ -39,15 +39,16 @@ impl Format {
     /// a 32-bit one for PV.
     pub fn supports(&self, guest: GuestKind) -> Result<(), ImageError> {
         let Self::Elf(elf) = self else { return Ok(()) };
-        if guest == GuestKind::Pv && elf.pv && elf.bits == 32 {
-            return Err(ImageError::Bits32);
+        // What has no Xen notes is loaded like firmware, if it is 32-bit (xg_dom_hvmloader.c).
+        let firmware = elf.bits == 32 && !elf.xen_notes;
+        match guest {
+            GuestKind::Pv if elf.pv && elf.bits == 32 => Err(ImageError::Bits32),
+            GuestKind::Pv if !elf.pv => Err(ImageError::NoEntry { guest }),
+            GuestKind::Pvh if !elf.pvh && !firmware => Err(ImageError::NoEntry { guest }),
+            // A kernel would be started, but without what is for firmware alone.
+            GuestKind::Hvm if !firmware => Err(ImageError::NotFirmware),
+            _ => Ok(()),
         }
-        let supported = match guest {
-            GuestKind::Pv => elf.pv,
-            // What has no Xen notes is loaded like firmware, if it is 32-bit (xg_dom_hvmloader.c).
-            GuestKind::Pvh | GuestKind::Hvm => elf.pvh || (elf.bits == 32 && !elf.xen_notes),
-        };
-        if supported { Ok(()) } else { Err(ImageError::NoEntry { guest }) }
     }
 }
 
@@ -95,6 +96,9 @@ pub enum ImageError {
         /// The kind asked for.
         guest: GuestKind,
     },
+    /// An HVM guest starts from Xen's `hvmloader` or the like.
+    #[error("not firmware for HVM, a 32-bit ELF file without Xen notes")]
+    NotFirmware,
 }
 
 /// A compressed image, without what is around it.

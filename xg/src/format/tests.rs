@@ -59,6 +59,15 @@ fn linux_starts_as_pv_and_as_pvh() {
 }
 
 #[test]
+fn an_hvm_guest_starts_from_firmware_alone() {
+    let elf = |bits, xen_notes| Format::Elf(Elf { bits, xen_notes, pv: false, pvh: xen_notes });
+    assert_eq!(elf(32, false).supports(GuestKind::Hvm), Ok(()));
+    assert_eq!(elf(32, true).supports(GuestKind::Hvm), Err(ImageError::NotFirmware));
+    assert_eq!(elf(64, false).supports(GuestKind::Hvm), Err(ImageError::NotFirmware));
+    assert_eq!(elf(32, false).supports(GuestKind::Pvh), Ok(()));
+}
+
+#[test]
 fn a_kernel_without_the_pvh_note_is_no_pvh_kernel() {
     let notes = [note(8, b"generic\0"), note(5, b"xen-3.0\0")].concat();
     let format = inspect(&elf(&notes)).unwrap();

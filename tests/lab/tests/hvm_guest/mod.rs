@@ -2,7 +2,8 @@
 
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use xc::foreign::ForeignMemory;
 use xc::grant::Access;
@@ -12,7 +13,7 @@ use xg::{BuildConfig, Built, CpuOptions, Firmware, Kernel, Xg};
 use xs::{Client, Path, Store, becomes};
 
 use crate::answered;
-use crate::dom0::{ok, pids_of, until};
+use crate::dom0::{ok, pids_of};
 
 /// A domain as far as it has ports; with all that it has, gone at the end of the test.
 pub(crate) struct Hvm {
@@ -133,17 +134,17 @@ pub(crate) fn no_device_model_runs() -> bool {
 
 /// What a guest's firmware tells Xen, up to the end of its search for something to boot.
 pub(crate) fn firmware_log(guest: DomId) -> Vec<String> {
-    let mut log = String::new();
-    until("the firmware finds nothing to boot", || {
-        log += &ok("xl", &["dmesg", "-c"]);
-        std::thread::sleep(Duration::from_millis(200));
-        log.contains("No bootable device.")
-    });
     let prefix = format!("(d{guest}) ");
-    log.lines()
-        .filter_map(|line| line.trim_start_matches("(XEN) ").strip_prefix(&prefix))
-        .map(str::to_owned)
-        .collect()
+    let deadline = Deadline::after(Duration::from_secs(240));
+    let mut log: Vec<String> = Vec::new();
+    while !log.iter().any(|line| line.starts_with("No bootable device.")) {
+        assert!(!deadline.passed(Instant::now()), "not at its end within 240 s: {log:#?}");
+        thread::sleep(Duration::from_millis(200));
+        let more = ok("xl", &["dmesg", "-c"]);
+        let said = |line: &str| Some(line.split_once(&prefix)?.1.to_owned());
+        log.extend(more.lines().filter_map(said));
+    }
+    log
 }
 
 /// Bytes of a guest's memory, from a frame on.
