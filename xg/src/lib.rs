@@ -64,7 +64,7 @@
 //! and [`CpuOptions::nested_virt`]. `PAE_ENABLED` and `NESTEDHVM` have gone from Xen.
 //!
 //! Below the guest's home in the store `hvmloader` looks for `hvmloader/bios` (`seabios`, `ovmf`),
-//! `platform/acpi` and, of what [`Built`] names, address and length ([`Module`]). It asks Xen for
+//! `platform/acpi` and, of what [`Built`] names, address and length ([`HvmModule`]). It asks Xen for
 //! the memory map and makes the guest's of it. With [`HvmConfig::hole`] above 256 MiB the device
 //! model must be told too (QEMU: `-machine xenfv,max-ram-below-4g=BYTES`).
 //!
@@ -104,7 +104,7 @@ use std::sync::Arc;
 use xc::Xc;
 use xc::foreign::ForeignMemory;
 
-pub use build::{BuildConfig, Built, HvmConfig, Module, RingFrame};
+pub use build::{BuildConfig, Built, HvmConfig, HvmModule, RingFrame};
 pub use cache::{KernelCache, Origin, Prepared};
 pub use cpu::CpuOptions;
 pub use error::{Error, HvmInfoError, InvalidConfig, Result, StreamFailure};

@@ -128,12 +128,16 @@ fn tables_of_the_toolstack_reach_the_guest() {
     assert!(has(&smbios_structures(guest.id), b"Lab Board"), "no SMBIOS structure");
 }
 
-/// What the entry point of version 2 leads to (DMTF DSP0134, 5.2.1).
+/// What the entry point of version 2, which SeaBIOS has put into the last 64 KiB below 1 MiB, leads to
+/// (DMTF DSP0134, 5.2.1).
 fn smbios_structures(guest: DomId) -> Vec<u8> {
-    let low = memory(guest, 0x10, 1);
-    let entry = low.windows(4).position(|word| word == b"_SM_").map(|at| &low[at..]).unwrap();
-    let address = u32::from_le_bytes(entry[0x18..0x1c].try_into().unwrap());
-    memory(guest, u64::from(address >> 12), 2)
+    let bios = memory(guest, 0xf0, 16);
+    let is_entry = |at: &[u8]| at.starts_with(b"_SM_") && at[16..].starts_with(b"_DMI_");
+    let entry = bios.windows(31).find(|at| is_entry(at)).expect("an entry point");
+    let length = u16::from_le_bytes(entry[22..24].try_into().unwrap());
+    let address = u32::from_le_bytes(entry[24..28].try_into().unwrap());
+    let (first, last) = (address >> 12, (address + u32::from(length) - 1) >> 12);
+    memory(guest, first.into(), u64::from(last - first + 1))
 }
 
 /// An SSDT without contents.

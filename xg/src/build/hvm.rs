@@ -23,7 +23,7 @@ use crate::{Error, Firmware, Result};
 /// the guest's home in `hvmloader/acpi/address` and `hvmloader/acpi/length`, or in
 /// `hvmloader/smbios` (`xen/include/public/hvm/hvm_xs_strings.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Module {
+pub struct HvmModule {
     /// The guest-physical address.
     pub address: u64,
     /// The length in bytes.
@@ -62,12 +62,12 @@ fn layout(config: &BuildConfig) -> Layout {
 }
 
 /// Where the ACPI tables and the SMBIOS structures are now.
-pub(super) fn modules(build: &Build<'_>) -> (Option<Module>, Option<Module>) {
+pub(super) fn modules(build: &Build<'_>) -> (Option<HvmModule>, Option<HvmModule>) {
     let (hvm, image) = (&build.config.hvm, &build.image);
     let module = |given: &Option<Firmware>, address| {
         let length = u32::try_from(given.as_ref()?.bytes().len()).ok()?;
         // Kernels that are not loaded as firmware get none.
-        (address != 0).then_some(Module { address, length })
+        (address != 0).then_some(HvmModule { address, length })
     };
     (
         module(&hvm.acpi, image.acpi_module_guest_addr()),

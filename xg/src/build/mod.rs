@@ -13,7 +13,7 @@ use crate::backend::{Backend, CallError, Image};
 use crate::{Error, Kernel, Result, Xg};
 
 pub use config::{BuildConfig, HvmConfig};
-pub use hvm::Module;
+pub use hvm::HvmModule;
 
 /// A guest that is ready to be introduced to xenstored and unpaused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +24,9 @@ pub struct Built {
     /// The ring to xenconsoled.
     pub console: RingFrame,
     /// The ACPI tables of an HVM guest that was given some.
-    pub acpi: Option<Module>,
+    pub acpi: Option<HvmModule>,
     /// The SMBIOS structures of an HVM guest that was given some.
-    pub smbios: Option<Module>,
+    pub smbios: Option<HvmModule>,
 }
 
 /// A frame that the guest shares with a daemon.

@@ -322,8 +322,8 @@ fn an_hvm_guest_is_built_with_its_firmware_and_a_device_model() {
     );
     let built = built.unwrap();
     assert_eq!(built.store, RingFrame::Guest(Gfn(0x50)));
-    assert_eq!(built.acpi, Some(Module { address: 0x14_0000, length: 8 }));
-    assert_eq!(built.smbios, Some(Module { address: 0x15_0000, length: 7 }));
+    assert_eq!(built.acpi, Some(HvmModule { address: 0x14_0000, length: 8 }));
+    assert_eq!(built.smbios, Some(HvmModule { address: 0x15_0000, length: 7 }));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use xc::GuestKind;
 use xen_abi::{Call, Layout, layout};
 use xen_types::{DomId, MiB, Port};
-use xg::{BuildConfig, Built, Firmware, Kernel, Module};
+use xg::{BuildConfig, Built, Firmware, HvmModule, Kernel};
 
 use crate::opened::{DOM, Opened, on_releases};
 use crate::page::Page;
@@ -150,8 +150,8 @@ on_releases! {
             [1, 2, 0]
         );
         assert_eq!(images.lock().unwrap()[1..], [&b"a BIOS"[..], b"tables", b"structures"]);
-        assert_eq!(built.acpi, Some(Module { address: 0x14_0000, length: 6 }));
-        assert_eq!(built.smbios, Some(Module { address: 0x15_0000, length: 10 }));
+        assert_eq!(built.acpi, Some(HvmModule { address: 0x14_0000, length: 6 }));
+        assert_eq!(built.smbios, Some(HvmModule { address: 0x15_0000, length: 10 }));
     }
 
     fn an_hvm_guest_is_told_of_its_memory_but_for_the_screens(opened) {
