@@ -50,8 +50,10 @@
 
 mod body;
 mod error;
+mod event;
 mod fields;
 mod headers;
+mod input;
 mod libxc;
 mod libxl;
 mod reader;
@@ -60,8 +62,9 @@ mod registers;
 mod summary;
 
 pub use error::{LengthRule, Reason, StreamError};
+pub use event::{Event, Format};
 pub use headers::{LibxcHeader, LibxlHeader, Machine, Writer, XlHeader};
-pub use reader::{Event, Format, Reader};
+pub use reader::Reader;
 pub use record::{Body, Emulator, EmulatorNode, Head, HvmEntry, Layer, Page, PageCounts, PageKind};
 pub use record::{Record, RecordKind};
 pub use summary::{Guest, Summary};

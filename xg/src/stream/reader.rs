@@ -15,43 +15,14 @@
 //! ```
 
 use super::error::{LengthRule, Reason, StreamError};
+use super::event::{Event, Format};
 use super::fields::Fields;
-use super::headers::{self, LibxcHeader, LibxlHeader, XlHeader, XlStart};
+use super::headers::{self, XlStart};
+use super::input::Input;
 use super::libxc::{Libxc, PAGE, Plan};
 use super::libxl::{self, Libxl};
-use super::record::{Body, Head, Layer, Page, PageCounts, Record, RecordKind};
+use super::record::{Body, Head, Layer, PageCounts, Record, RecordKind};
 use super::summary::{Summary, Tally};
-
-/// What the reader found next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// The head of an xl file, with the domain's configuration.
-    Xl(XlHeader),
-    /// The head of libxl's stream.
-    Libxl(LibxlHeader),
-    /// The head of libxc's stream.
-    Libxc(LibxcHeader),
-    /// Up to 1024 pages of a `PAGE_DATA` record that is under way.
-    Pages(Vec<Page>),
-    /// Contents of the record that is under way, cut as they were fed: of `PAGE_DATA` the contents
-    /// of the pages that have any, in their order; of other records what is not kept.
-    Contents(&'a [u8]),
-    /// A record, once all of it has come.
-    Record(Record),
-}
-
-/// What is around libxc's stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Format {
-    /// Nothing.
-    Libxc,
-    /// libxl's stream.
-    Libxl,
-    /// libxl's stream in a file of xl's.
-    Xl,
-}
 
 /// Reads one image from pieces of any size. It holds one record's body at most, page contents
 /// never.
@@ -61,10 +32,7 @@ pub enum Format {
 pub struct Reader {
     state: State,
     format: Format,
-    /// What has come of the piece under way.
-    gathered: Vec<u8>,
-    /// All bytes that have come.
-    offset: u64,
+    taken: Input,
     /// Where the piece under way begins.
     begun: u64,
     record: Option<Head>,
@@ -89,8 +57,8 @@ enum State {
     Pfns { head: Head, left: u32, counts: PageCounts },
     Contents { head: Head, left: u64, counts: PageCounts },
     Start { head: Head, kept: u32 },
-    Passing { head: Head, left: u64 },
-    Padding { head: Head },
+    Passing { head: Head, kept: u32, left: u64 },
+    Padding { head: Head, kept: u32 },
     End,
 }
 
@@ -113,8 +81,7 @@ impl Reader {
         Self {
             state: State::Magic,
             format: Format::Libxc,
-            gathered: Vec::new(),
-            offset: 0,
+            taken: Input::default(),
             begun: 0,
             record: None,
             records: 0,
@@ -150,7 +117,7 @@ impl Reader {
 
     /// How many bytes it has taken.
     pub fn offset(&self) -> u64 {
-        self.offset
+        self.taken.offset()
     }
 
     /// Whether the image has come to its end.
@@ -167,9 +134,10 @@ impl Reader {
             return Err(error);
         }
         let size = self.libxc.as_ref().and_then(Libxc::p2m_size);
-        let sum = self.tally.sum(self.format, size, self.records, self.offset);
+        let sum = self.tally.sum(self.format, size, self.records, self.offset());
         match sum.filter(|_| self.is_complete()) {
             Some(sum) => Ok(sum),
+            None if self.is_another_file() => Err(self.fail(Reason::UnknownFormat)),
             None => {
                 let missing = self.missing();
                 Err(self.fail(Reason::Truncated { missing }))
@@ -187,7 +155,7 @@ impl Reader {
         match self.state {
             State::Magic => Ok(self.magic(input)?.map_or(Step::Hungry, Step::On)),
             State::XlHeader => {
-                let Some(bytes) = self.gather(headers::XL_HEADER, input) else {
+                let Some(bytes) = self.taken.gather(headers::XL_HEADER, input) else {
                     return Ok(Step::Hungry);
                 };
                 let start = XlStart::parse(&bytes)?;
@@ -196,7 +164,7 @@ impl Reader {
                 Ok(Step::On(State::XlOptional(start)))
             }
             State::XlOptional(start) => {
-                let Some(bytes) = self.gather(start.length as usize, input) else {
+                let Some(bytes) = self.taken.gather(start.length as usize, input) else {
                     return Ok(Step::Hungry);
                 };
                 let header = start.with(&bytes)?;
@@ -204,7 +172,7 @@ impl Reader {
                 Ok(Step::Told(State::LibxlHeader, Event::Xl(header)))
             }
             State::LibxlHeader => {
-                let Some(bytes) = self.gather(headers::LIBXL_HEADER, input) else {
+                let Some(bytes) = self.taken.gather(headers::LIBXL_HEADER, input) else {
                     return Ok(Step::Hungry);
                 };
                 let (header, reserved) = headers::libxl(&bytes)?;
@@ -214,7 +182,7 @@ impl Reader {
                 Ok(Step::Told(State::Header(Layer::Libxl), Event::Libxl(header)))
             }
             State::ImageHeader => {
-                let Some(bytes) = self.gather(headers::IMAGE_HEADER, input) else {
+                let Some(bytes) = self.taken.gather(headers::IMAGE_HEADER, input) else {
                     return Ok(Step::Hungry);
                 };
                 let (version, reserved) = headers::image(&bytes)?;
@@ -223,7 +191,7 @@ impl Reader {
                 Ok(Step::On(State::DomainHeader { version }))
             }
             State::DomainHeader { version } => {
-                let Some(bytes) = self.gather(headers::DOMAIN_HEADER, input) else {
+                let Some(bytes) = self.taken.gather(headers::DOMAIN_HEADER, input) else {
                     return Ok(Step::Hungry);
                 };
                 let (header, reserved) = headers::domain(version, &bytes)?;
@@ -233,22 +201,22 @@ impl Reader {
                 Ok(Step::Told(State::Header(Layer::Libxc), Event::Libxc(header)))
             }
             State::Header(layer) => {
-                let Some(bytes) = self.gather(8, input) else { return Ok(Step::Hungry) };
+                let Some(bytes) = self.taken.gather(8, input) else { return Ok(Step::Hungry) };
                 self.header(layer, &bytes).map(Step::On)
             }
             State::Body(head) => {
-                let Some(bytes) = self.gather(padded(head.length), input) else {
+                let Some(bytes) = self.taken.gather(padded(head.length), input) else {
                     return Ok(Step::Hungry);
                 };
                 self.body(head, &bytes)
             }
             State::PagesHeader(head) => {
-                let Some(bytes) = self.gather(8, input) else { return Ok(Step::Hungry) };
+                let Some(bytes) = self.taken.gather(8, input) else { return Ok(Step::Hungry) };
                 self.pages_header(head, &bytes).map(Step::On)
             }
             State::Pfns { head, left, counts } => {
                 let batch = left.min(BATCH);
-                let Some(bytes) = self.gather(8 * batch as usize, input) else {
+                let Some(bytes) = self.taken.gather(8 * batch as usize, input) else {
                     return Ok(Step::Hungry);
                 };
                 self.pfns(head, left - batch, counts, &bytes)
@@ -259,28 +227,29 @@ impl Reader {
                 Ok(Step::Told(State::Header(Layer::Libxc), Event::Record(Record { head, body })))
             }
             State::Contents { head, left, counts } => {
-                let Some(contents) = self.pass(left, input) else { return Ok(Step::Hungry) };
+                let Some(contents) = self.taken.pass(left, input) else { return Ok(Step::Hungry) };
                 let left = left - contents.len() as u64;
                 Ok(Step::Told(State::Contents { head, left, counts }, Event::Contents(contents)))
             }
             State::Start { head, kept } => {
-                if self.reach(kept as usize, input) {
-                    let left = u64::from(head.length - kept);
-                    return Ok(Step::On(State::Passing { head, left }));
+                if !self.taken.reach(kept as usize, input) {
+                    return Ok(Step::Hungry);
                 }
-                Ok(Step::Hungry)
+                let left = u64::from(head.length - kept);
+                Ok(Step::On(State::Passing { head, kept, left }))
             }
-            State::Passing { head, left: 0 } => Ok(Step::On(State::Padding { head })),
-            State::Passing { head, left } => {
-                let Some(contents) = self.pass(left, input) else { return Ok(Step::Hungry) };
+            State::Passing { head, kept, left: 0 } => Ok(Step::On(State::Padding { head, kept })),
+            State::Passing { head, kept, left } => {
+                let Some(contents) = self.taken.pass(left, input) else { return Ok(Step::Hungry) };
                 let left = left - contents.len() as u64;
-                Ok(Step::Told(State::Passing { head, left }, Event::Contents(contents)))
+                let state = State::Passing { head, kept, left };
+                Ok(Step::Told(state, Event::Contents(contents)))
             }
-            State::Padding { head } => {
-                // What was kept of the body is still gathered.
+            State::Padding { head, kept } => {
+                // What is kept of the body is still gathered.
+                let kept = kept as usize;
                 let padding = padded(head.length) - head.length as usize;
-                let kept = self.kept(head);
-                let Some(bytes) = self.gather(kept + padding, input) else {
+                let Some(bytes) = self.taken.gather(kept + padding, input) else {
                     return Ok(Step::Hungry);
                 };
                 self.passed(head, &bytes[..kept], &bytes[kept..])
@@ -291,10 +260,10 @@ impl Reader {
     }
 
     fn magic(&mut self, input: &mut &[u8]) -> Result<Option<State>, Reason> {
-        if !self.reach(8, input) {
+        if !self.taken.reach(8, input) {
             return Ok(None);
         }
-        let mut fields = Fields::new(&self.gathered);
+        let mut fields = Fields::new(self.taken.gathered());
         let state = match fields.array::<8>()? {
             [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff] => State::ImageHeader,
             ident if u64::from_be_bytes(ident) == headers::LIBXL_IDENT => {
@@ -412,17 +381,9 @@ impl Reader {
         Ok(Step::Told(State::Header(head.kind.layer()), Event::Record(Record { head, body })))
     }
 
-    /// How much of a body that passes is kept: what is gathered before the padding.
-    fn kept(&self, head: Head) -> usize {
-        match head.kind {
-            RecordKind::EmulatorContext => libxl::EMULATOR_HEADER as usize,
-            _ => 0,
-        }
-    }
-
     /// A new piece begins here, which is no part of a record yet.
     fn begin(&mut self) {
-        self.begun = self.offset;
+        self.begun = self.offset();
         self.record = None;
     }
 
@@ -430,36 +391,20 @@ impl Reader {
         self.tally.reserved += u64::from(set);
     }
 
-    /// The next piece, once all of it has come.
-    fn gather(&mut self, size: usize, input: &mut &[u8]) -> Option<Vec<u8>> {
-        self.reach(size, input).then(|| std::mem::take(&mut self.gathered))
-    }
-
-    /// Whether so many bytes are gathered.
-    fn reach(&mut self, size: usize, input: &mut &[u8]) -> bool {
-        let wanted = size.saturating_sub(self.gathered.len());
-        let (taken, rest) = input.split_at(wanted.min(input.len()));
-        self.gathered.extend_from_slice(taken);
-        self.offset += taken.len() as u64;
-        *input = rest;
-        taken.len() == wanted
-    }
-
-    /// Bytes that are not kept.
-    fn pass<'a>(&mut self, left: u64, input: &mut &'a [u8]) -> Option<&'a [u8]> {
-        let most = usize::try_from(left).unwrap_or(usize::MAX);
-        let (taken, rest) = input.split_at(most.min(input.len()));
-        self.offset += taken.len() as u64;
-        *input = rest;
-        (!taken.is_empty()).then_some(taken)
+    /// Whether the few bytes that came are the beginning of no image.
+    fn is_another_file(&self) -> bool {
+        let magics: [&[u8]; 3] =
+            [&[0xff; 8], &headers::LIBXL_IDENT.to_be_bytes(), headers::XL_MAGIC];
+        let is_start = |magic: &&[u8]| magic.starts_with(self.taken.gathered());
+        matches!(self.state, State::Magic) && !magics.iter().any(is_start)
     }
 
     /// How many bytes the piece under way lacks.
     fn missing(&self) -> u64 {
         let left = |head: &Head| {
-            (head.offset + 8 + padded(head.length) as u64).saturating_sub(self.offset)
+            (head.offset + 8 + padded(head.length) as u64).saturating_sub(self.offset())
         };
-        let lacks = |size: usize| size.saturating_sub(self.gathered.len()) as u64;
+        let lacks = |size: usize| size.saturating_sub(self.taken.gathered().len()) as u64;
         match &self.state {
             State::Magic | State::Header(_) => lacks(8),
             State::XlHeader => lacks(headers::XL_HEADER),
@@ -470,7 +415,7 @@ impl Reader {
             State::Body(head) | State::PagesHeader(head) => left(head),
             State::Pfns { head, .. } | State::Contents { head, .. } => left(head),
             State::Start { head, .. } | State::Passing { head, .. } => left(head),
-            State::Padding { head } => left(head),
+            State::Padding { head, .. } => left(head),
             State::End => 0,
         }
     }

@@ -42,6 +42,8 @@ fn changed(mut image: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
 fn what_is_no_image_is_refused_by_its_first_bytes() {
     assert_eq!(reason(b"buy milk and bread"), Reason::UnknownFormat);
     assert_eq!(reason(&[0; 4096]), Reason::UnknownFormat);
+    assert_eq!(reason(b"buy"), Reason::UnknownFormat);
+    assert_eq!(reason(b"Lib"), Reason::Truncated { missing: 5 });
     assert_eq!(reason(b""), Reason::Truncated { missing: 8 });
     let xenopsd = Reason::Unsupported("an image of xenopsd");
     assert_eq!(reason(b"XenSavedDomv2-\n"), xenopsd);
