@@ -7,6 +7,10 @@ use anyhow::{Context, Result, bail};
 
 /// Files and folders of sources, from the root of the repository.
 const PURE: &[&str] = &[
+    "xg/src/format",
+    "xg/src/image/checksum.rs",
+    "xg/src/image/envelope.rs",
+    "xg/src/stream",
     "xs/src/ask.rs",
     "xs/src/condition.rs",
     "xs/src/flow.rs",
