@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{deny, deps, purity, threats, versions};
+use crate::{deny, deps, fuzz, purity, threats, versions};
 
 /// The fast part: everything that needs no Xen.
 pub(crate) fn check(root: &Path) -> Result<()> {
@@ -15,8 +15,9 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let its_target = root.join("target/tiny");
     let its_target = &[("CARGO_TARGET_DIR", its_target.to_string_lossy().into_owned())];
     cargo(&tiny, &["fmt", "--check"], &[])?;
-    cargo(&root.join("xs/fuzz"), &["fmt", "--check"], &[])?;
-    cargo(&root.join("xs/server/fuzz"), &["fmt", "--check"], &[])?;
+    for folder in fuzz::PACKAGES {
+        cargo(&root.join(folder), &["fmt", "--check"], &[])?;
+    }
     cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-Dwarnings"], &[])?;
     cargo(&tiny, &["clippy", "--release", "--locked", "--", "-Dwarnings"], its_target)?;
     cargo(root, &["test", "--workspace", "--locked", "--quiet"], &[])?;

@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: feeds what hears others, the parsers of `xs/fuzz` and the store of
-//! `xs/server/fuzz`, with whatever breaks it.
+//! `cargo xtask fuzz`: feeds what hears others, the parsers of `xs/fuzz`, the store of
+//! `xs/server/fuzz` and the readers of files of `xg/fuzz`, with whatever breaks it.
 //!
 //! ```text
 //! cargo-fuzz       ──▶ target/tools/bin         the pinned version, installed once
@@ -8,8 +8,8 @@
 //!                      target/fuzz/TARGET.log   what libFuzzer said
 //! ```
 //!
-//! Without a sanitizer it needs no nightly compiler: there is no unsafe code to sanitize, and a panic
-//! is what we look for.
+//! Without a sanitizer it needs no nightly compiler: there is no unsafe code to sanitize, and a
+//! panic is what we look for.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -195,7 +195,7 @@ fn panic_in(log: &str) -> String {
 }
 
 /// The packages with targets. No two targets have the same name.
-const PACKAGES: [&str; 2] = ["xs/fuzz", "xs/server/fuzz"];
+pub(crate) const PACKAGES: [&str; 3] = ["xg/fuzz", "xs/fuzz", "xs/server/fuzz"];
 
 /// The version whose command line is used here.
 const VERSION: &str = "0.13.2";
