@@ -28,8 +28,8 @@ impl Libxl {
             }
             RecordKind::LibxlEnd | RecordKind::LibxcContext | RecordKind::CheckpointEnd => {
                 LengthRule::Exactly.check(length, 0)?;
-                self.has_context = true;
-                self.in_checkpoint = false;
+                self.has_context |= head.kind == RecordKind::LibxcContext;
+                self.in_checkpoint &= head.kind != RecordKind::CheckpointEnd;
                 Ok(Plan::Keep)
             }
             RecordKind::EmulatorStore | RecordKind::EmulatorContext
