@@ -20,6 +20,7 @@ pub(crate) fn base(xen: XenRelease, tree: &Path, libc: &Path, linux: &Linux) -> 
     dom0.skeleton();
     dom0.programs(xen)?;
     dom0.xen_files(xen)?;
+    dom0.python(xen)?;
     dom0.libraries(xen)?;
     linux.add_busybox(&mut dom0.archive)?;
     linux.add_modules(&mut dom0.archive, &DOM0_MODULES)?;
@@ -101,9 +102,26 @@ impl Dom0<'_> {
         Ok(())
     }
 
-    /// Copies `path`, a file or all of a folder, from the packages to the same place.
+    /// Python, and Xen's verifier of saved images, which is written in it.
+    fn python(&mut self, xen: XenRelease) -> Result<()> {
+        let python = xen.suite().python();
+        let place = format!("usr/bin/{python}");
+        self.program("usr/bin/python3", &[&place])?;
+        self.copy(&format!("usr/lib/{python}"))?;
+        self.copy(&format!("usr/lib/xen-{xen}/bin/verify-stream-v2"))?;
+        for module in ["__init__.py", "util.py", "migration"] {
+            self.copy(&format!("usr/lib/xen-{xen}/lib/python/xen/{module}"))?;
+        }
+        Ok(())
+    }
+
+    /// Copies `path`, a file or all of a folder, from the packages to the same place. Links are left
+    /// out: they lead to what only an installation has.
     fn copy(&mut self, path: &str) -> Result<()> {
         let source = self.tree.join(path);
+        if source.is_symlink() {
+            return Ok(());
+        }
         if !source.is_dir() {
             let contents = read(&source)?;
             self.libraries.add_for(path, &contents)?;

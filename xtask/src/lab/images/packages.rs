@@ -96,6 +96,7 @@ impl Set {
 
     /// Xen and the programs of its dom0, all of one Debian release.
     pub(crate) fn dom0(xen: XenRelease) -> Self {
+        let python = xen.suite().python();
         let wanted = [
             &format!("xen-hypervisor-{xen}-amd64"),
             &format!("xen-utils-{xen}"),
@@ -109,6 +110,9 @@ impl Set {
             "iproute2",
             // For tests that count system calls.
             "strace",
+            // For Xen's own verifier of saved images, which needs no more of it than this.
+            &format!("{python}-minimal"),
+            &format!("lib{python}-minimal"),
         ];
         Self::new(xen.suite(), &wanted, Libraries::All)
     }
@@ -273,6 +277,12 @@ mod tests {
     #[test]
     fn packages_named_are_kept() {
         assert!(is_needed("xen-utils-4.17_4.17.5_amd64.deb"));
+    }
+
+    #[test]
+    fn of_python_the_smallest_part_is_kept() {
+        assert!(is_needed("libpython3.11-minimal_3.11.2-6_amd64.deb"));
+        assert!(!is_needed("libpython3.11-stdlib_3.11.2-6_amd64.deb"));
     }
 
     #[test]

@@ -68,4 +68,13 @@ impl Suite {
             Self::Trixie => "trixie",
         }
     }
+
+    /// Its Python.
+    pub(crate) fn python(self) -> &'static str {
+        match self {
+            Self::Bullseye => "python3.9",
+            Self::Bookworm => "python3.11",
+            Self::Trixie => "python3.13",
+        }
+    }
 }
