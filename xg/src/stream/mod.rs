@@ -27,10 +27,10 @@
 //! # What is checked
 //!
 //! All that libxc's restorer and libxl's reader check of the bytes alone: magic numbers, versions,
-//! byte order, lengths, the order of records, types and numbers of pages, also
-//! of those that registers name. Bits that the formats
-//! reserve are ignored when reading, as they demand, and [counted](Summary::reserved). These are
-//! refused here although libxc or libxl would begin with them:
+//! byte order, lengths, the order of records, types and numbers of pages, also of those that
+//! registers name. Bits that the formats reserve are ignored when reading, as they demand, and
+//! [counted](Summary::reserved). These are refused here although libxc or libxl would begin with
+//! them:
 //!
 //! - records that are to have no body and have one;
 //! - a CPU policy after `STATIC_DATA_END`, which libxc would take and never apply;
@@ -40,6 +40,9 @@
 //!   HVM and PVH the state that Xen keeps; also an HVM or PVH state that Xen would refuse, and
 //!   numbers of virtual CPUs and registers that it cannot have;
 //! - bytes after the end.
+//!
+//! The specification wants `HVM_PARAMS` before `HVM_CONTEXT`. libxc writes them the other way round
+//! (observed on 4.17) and takes both, so that is not judged.
 //!
 //! # What cannot be checked
 //!
