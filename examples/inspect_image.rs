@@ -86,7 +86,7 @@ fn sum_up(image: &Image) {
         Writer::Converter(version) => println!("written by: the converter, version {version}"),
     }
     println!("guest: {:?}, {} virtual CPUs", summary.guest, summary.vcpus);
-    println!("memory: {}, sent in {} passes", summary.p2m_size, summary.passes);
+    println!("map: {}, sent in {} passes", summary.p2m_size, summary.passes);
     println!("sent: {}", pages(&summary.pages));
     println!("policy: {} CPUID leaves, {} registers", summary.cpuid_leaves, summary.msrs);
     println!("checkpoints: {}", summary.checkpoints);

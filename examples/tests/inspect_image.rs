@@ -31,7 +31,7 @@ fn an_image_is_summed_up() {
 format: Xl, version 3 of libxc's stream
 written by: Xen 4.17
 guest: Pv64, 2 virtual CPUs
-memory: 1024 pages, sent in 2 passes
+map: 1024 pages, sent in 2 passes
 sent: 10 pages (3 normal, 4 tables, 1 broken, 1 without contents, 1 invalid)
 policy: 2 CPUID leaves, 1 registers
 checkpoints: 0

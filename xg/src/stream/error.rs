@@ -69,7 +69,7 @@ pub enum Reason {
     #[error("pages of 2^{0} bytes: 2^12 expected")]
     PageShift(u16),
     /// A length that the kind of record cannot have.
-    #[error("a length of {found}: {rule} {bound}")]
+    #[error("a length of {found}: {rule} {bound} expected")]
     Length {
         /// The length.
         found: u64,
