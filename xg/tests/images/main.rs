@@ -23,8 +23,12 @@ fn read(image: &[u8]) -> Read {
 }
 
 fn read_in_pieces(image: &[u8], size: usize) -> Read {
+    read_pieces(image.chunks(size))
+}
+
+fn read_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Read {
     let (mut records, mut contents, mut reader) = (Vec::new(), Vec::new(), Reader::new());
-    for mut piece in image.chunks(size) {
+    for mut piece in pieces {
         while let Some(event) = match reader.feed(&mut piece) {
             Ok(event) => event,
             Err(error) => return Read { records, contents, end: Err(error) },
