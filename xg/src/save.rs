@@ -173,14 +173,16 @@ impl Xg {
     /// Xen), for [`Xg::restore`] here or elsewhere.
     ///
     /// A plain save leaves the domain suspended, well or not once it is: the caller destroys it, or lets
-    /// it go on with [`Xg::resume`], which makes the save a checkpoint. What is below the guest, its
-    /// disks say, and the device model of an HVM guest are the caller's to save. Log-dirty mode is off
-    /// afterwards, on every path.
+    /// it go on with [`Xg::resume`], which makes the save a checkpoint. Disks, and the device model of an
+    /// HVM guest, are the caller's to save. Log-dirty mode is off afterwards, on every path. A live save
+    /// of a PV guest needs a Xen with shadow paging
+    /// ([`Capabilities::SHADOW`](xc::Capabilities::SHADOW)).
     ///
-    /// The caller is asked along the way ([`Saving`]); there and each 4 MiB the save can be ended. A write
-    /// that does not return is ended by whoever holds the other end of a pipe or socket. The descriptor
-    /// should not be in non-blocking mode. A pipe nobody reads from raises SIGPIPE, which Rust programs
-    /// ignore unless told otherwise.
+    /// The caller is asked along the way ([`Saving`]); there and each 4 MiB the save can be ended. What
+    /// cannot be interrupted is a write that does not return, which whoever has the other end of a pipe or
+    /// socket ends by closing it, and the enumeration of a PV guest's map at the beginning. A descriptor in
+    /// non-blocking mode fails the save when it is full. A pipe nobody reads from raises SIGPIPE, which
+    /// Rust programs ignore unless told otherwise.
     ///
     /// OpenXT's `domain_save` did this without ever asking the guest.
     ///

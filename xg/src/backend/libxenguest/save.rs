@@ -116,7 +116,8 @@ impl SaveCalls for LibXenGuest {
         } else {
             let restore = self.function(call, functions.domain_restore)?;
             check(|| {
-                // SAFETY: as above, with the prototype of earlier releases.
+                // SAFETY: handle, descriptor, table and frames must be as for the longer prototype above,
+                // and are the same ones; only releases with this prototype have the function here.
                 unsafe {
                     restore(
                         handle,
