@@ -15,7 +15,8 @@ pub struct Limits {
     /// The moment at which the whole operation gives up.
     pub deadline: Deadline,
     /// Asked between the steps of an operation and ten times a second while it waits for a domain. A
-    /// single request to the xenstore, and the domain builder, are not interrupted.
+    /// single request to the xenstore, and the domain builder, are not interrupted; a save is, each
+    /// 4 MiB.
     pub cancel: Cancel,
 }
 

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use devices::paths::DomainPaths;
 use xen_types::{DomId, DomainUuid, Kind, ShutdownReason};
-use xs::{Path, Store, View};
+use xs::{Path, Store, View, Watch};
 
 use crate::domain::State;
 use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
@@ -69,22 +69,33 @@ impl Host {
         }
         // Watched before it is asked: the answer cannot be missed.
         let mut changes = host.store.watch(&Path::RELEASE_DOMAIN)?;
-        host.ask_to_suspend(dom)?;
-        let waited = loop {
-            match host.suspension(dom, uuid, limits) {
-                Ok(false) => {}
-                Ok(true) => break Ok(()),
-                Err(cause) => break Err(cause),
-            }
-            match changes.wait(limits.next_look()) {
-                Err(error) if error.kind() != Kind::TimedOut => break Err(error.into()),
-                _ => {}
-            }
+        let waited = match host.ask_to_suspend(dom) {
+            // Nothing was written.
+            Err(cause @ Cause::Problem(Problem::OtherRequest(_))) => return Err(cause),
+            // The request may stand, although its answer is lost.
+            Err(cause) => Err(cause),
+            Ok(()) => host.await_suspension(dom, uuid, limits, &mut changes),
         };
         if waited.is_err() {
             left.extend(self.run_on(dom, uuid));
         }
         waited
+    }
+
+    fn await_suspension(
+        &self,
+        dom: DomId,
+        uuid: DomainUuid,
+        limits: &Limits,
+        changes: &mut Watch,
+    ) -> Result<(), Cause> {
+        while !self.suspension(dom, uuid, limits)? {
+            match changes.wait(limits.next_look()) {
+                Err(error) if error.kind() != Kind::TimedOut => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether the guest that was asked has suspended; fails once it is no use to wait on.
