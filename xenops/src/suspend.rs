@@ -74,7 +74,8 @@ impl Host {
             Err(cause @ Cause::Problem(Problem::OtherRequest(_))) => return Err(cause),
             // The request may stand, although its answer is lost.
             Err(cause) => Err(cause),
-            Ok(()) => host.await_suspension(dom, uuid, limits, &mut changes),
+            // Not `host`: what the guest did with the request is asked when the time is up.
+            Ok(()) => self.await_suspension(dom, uuid, limits, &mut changes),
         };
         if waited.is_err() {
             left.extend(self.run_on(dom, uuid));

@@ -40,6 +40,10 @@ fn a_request_that_the_guest_has_not_taken_is_withdrawn() {
     let place = Place::new(Guest::Deaf);
     let error = place.host.suspend(machine::DOM, &within(300)).unwrap_err();
     assert_eq!(error.kind(), Kind::TimedOut, "{error:?}");
+    assert_eq!(
+        error.cause().to_string(),
+        "waited for the domain to suspend, last seen: running, the request is not acknowledged"
+    );
     assert!(error.leftovers().is_empty(), "{error:?}");
     assert_eq!(place.request(), "");
     assert_eq!(place.calls(), Vec::<String>::new());
