@@ -2,6 +2,7 @@
 //! goes on. Whatever fails, it goes on.
 
 use std::os::fd::BorrowedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use xc::Capabilities;
 use xen_types::{DomId, DomainUuid, Kind, PageCount, ShutdownReason};
@@ -72,13 +73,17 @@ impl Host {
     /// end.
     ///
     /// # Errors
-    /// Whatever fails, the domain runs on, unless it was suspended before: a request that it had not taken is withdrawn, and one that had
-    /// suspended is resumed; [`Error::leftovers`] says if that did not succeed. What was written to the
-    /// stream is worth nothing then. [`crate::Kind::Unavailable`] for a live save of a PV guest where Xen was
-    /// built without shadow paging, as Debian's is. [`crate::Kind::Cancelled`] and [`crate::Kind::TimedOut`] for the
-    /// limits, [`crate::Kind::NoMemory`] for a file system that is full, [`crate::Kind::Busy`] for a domain
-    /// that is paused, has another request to answer, or devices that cannot be removed yet if it is to be
-    /// removed. A domain that is saved and could not be removed is as for [`Host::destroy`].
+    /// Whatever fails, the domain runs on, unless it was suspended before: a request that it had not taken
+    /// is withdrawn, and a domain that had suspended is resumed; [`Error::leftovers`] says if that did not
+    /// succeed. What was written to the stream is worth nothing then. [`crate::Kind::Unavailable`] for a
+    /// live save of a PV guest where Xen was built without shadow paging, as Debian's is.
+    /// [`crate::Kind::Cancelled`] and [`crate::Kind::TimedOut`] for the limits, [`crate::Kind::NoMemory`]
+    /// for a file system that is full, [`crate::Kind::Busy`] for a domain that is paused, has another
+    /// request to answer, or devices that cannot be removed yet if it is to be removed. A domain that is
+    /// saved and could not be removed is as for [`Host::destroy`].
+    ///
+    /// # Panics
+    /// If `told` does; the domain runs on first.
     pub fn save(
         &self,
         dom: DomId,
@@ -119,11 +124,17 @@ impl Host {
         how.limits = options.limits;
         let mut save = Save { host: self, dom, uuid, limits, told, reason: None, left: Vec::new() };
         let goes_on = options.afterwards == Afterwards::GoesOn;
-        let saved =
-            builder.save(dom, to, &how, &mut save).map_err(|error| match save.reason.take() {
-                Some(reason) => reason,
-                None => error.into(),
-            });
+        let saved = catch_unwind(AssertUnwindSafe(|| builder.save(dom, to, &how, &mut save)));
+        let saved = saved.unwrap_or_else(|panic| {
+            if !was_suspended && let Some(left) = self.resume_if_suspended(dom, uuid) {
+                tracing::error!(what = %left.what, why = %left.why, "left behind in a panic");
+            }
+            resume_unwind(panic)
+        });
+        let saved = saved.map_err(|error| match save.reason.take() {
+            Some(reason) => reason,
+            None => error.into(),
+        });
         let mut left = save.left;
         let finished = saved.and_then(|saved| {
             if goes_on {

@@ -144,3 +144,16 @@ fn a_file_is_sealed_when_the_save_is_over() {
     assert_eq!(rest, b"of 7a stream");
     assert_eq!(head.stream, Some(xg::image::Seal::of(b"a stream")));
 }
+
+#[test]
+fn a_caller_that_panics_leaves_the_guest_running() {
+    let place = Place::new(Guest::Suspends(Duration::ZERO));
+    let null = File::create("/dev/null").unwrap();
+    let (options, limits) = (SaveOptions::default(), within(20_000));
+    let mut told = |progress| assert!(progress != SaveProgress::Suspended, "as told");
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        place.host.save(machine::DOM, null.as_fd(), &options, &limits, &mut told)
+    }));
+    assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"as told"));
+    assert_eq!(place.state(), State::Runs);
+}
