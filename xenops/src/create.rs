@@ -68,7 +68,7 @@ impl Host {
         let physical = self.xc.physinfo().map_err(|error| fail(error.into()))?;
         let hap = physical.capabilities.contains(Capabilities::HAP);
         let memory = footprint(config.kind, config.memory, config.vcpus, hap);
-        let claim = NameClaim::take(limits).map_err(fail)?;
+        let claim = NameClaim::take(&self.locks.names, limits).map_err(fail)?;
         let host = self.within(limits);
         host.check_unique(config).map_err(fail)?;
         check_free_memory(&physical, memory).map_err(|problem| fail(problem.into()))?;

@@ -1,5 +1,6 @@
 //! The handles of one host.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use xc::Xc;
@@ -9,6 +10,7 @@ use xs::Client;
 
 use crate::error::{Cause, Error, Result, Subject};
 use crate::limits::Limits;
+use crate::lock::Locks;
 
 /// A Xen host, seen from its control domain. Cheap to clone, to share and to send to threads.
 #[derive(Debug, Clone)]
@@ -17,6 +19,7 @@ pub struct Host {
     pub(crate) xc: Xc,
     pub(crate) kernels: Arc<KernelCache>,
     builder: Arc<OnceLock<Xg>>,
+    pub(crate) locks: Arc<Locks>,
 }
 
 impl Host {
@@ -30,13 +33,26 @@ impl Host {
         let fail = |cause: Cause| Error::new("open the Xen host", Subject::Host, cause);
         let xc = Xc::open().map_err(|error| fail(error.into()))?;
         let store = Client::open().map_err(|error| fail(error.into()))?;
-        let kernels = KernelCache::new().in_folder(KernelCache::FOLDER, Self::KERNELS);
-        Ok(Self { store, xc, kernels: Arc::new(kernels), builder: Arc::default() })
+        let kernels = Arc::new(KernelCache::new().in_folder(KernelCache::FOLDER, Self::KERNELS));
+        Ok(Self {
+            store,
+            xc,
+            kernels,
+            builder: Arc::default(),
+            locks: Arc::new(Locks::of_this_machine()),
+        })
     }
 
     /// A host of handles that the caller opened. It keeps no unpacked kernels.
     pub fn from_parts(store: Client, xc: Xc, builder: Xg) -> Self {
-        Self { store, xc, kernels: Arc::default(), builder: Arc::new(OnceLock::from(builder)) }
+        let builder = Arc::new(OnceLock::from(builder));
+        Self {
+            store,
+            xc,
+            kernels: Arc::default(),
+            builder,
+            locks: Arc::new(Locks::of_this_machine()),
+        }
     }
 
     /// How much of unpacked kernels is kept in [`KernelCache::FOLDER`] unless
@@ -48,6 +64,13 @@ impl Host {
     #[must_use]
     pub fn with_kernel_cache(&self, cache: KernelCache) -> Self {
         Self { kernels: Arc::new(cache), ..self.clone() }
+    }
+
+    /// The same host, whose locks between processes are files in `folder`, not where this machine has its
+    /// own: for a host that is not the machine that this runs on.
+    #[must_use]
+    pub fn with_lock_folder(&self, folder: &Path) -> Self {
+        Self { locks: Arc::new(Locks::in_folder(folder)), ..self.clone() }
     }
 
     /// The connection to the xenstore.

@@ -137,7 +137,7 @@ impl Host {
         limits: &Limits,
         fail: impl Fn(Cause) -> Error,
     ) -> Result<()> {
-        let _lock = Lock::of_domain(dom, uuid, limits).map_err(&fail)?;
+        let _lock = Lock::of_domain(&self.locks, dom, uuid, limits).map_err(&fail)?;
         // The devices first: a domain whose pages a backend maps does not go.
         let limits = device_removal_limits();
         let mut left = self.within(&limits).unplug_all(dom, &limits);

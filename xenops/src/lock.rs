@@ -15,6 +15,32 @@ use xen_types::{DomId, DomainUuid};
 use crate::error::{Cause, Problem};
 use crate::limits::Limits;
 
+/// Where the locks of a host are.
+#[derive(Debug)]
+pub(crate) struct Locks {
+    /// The one on names, which is ours alone.
+    pub(crate) names: PathBuf,
+    domains: PathBuf,
+    disks: PathBuf,
+}
+
+impl Locks {
+    /// Those of the machine that this runs on, where Xen's tools have theirs. That on names is on a file
+    /// system that a reboot empties, as the names themselves are.
+    pub(crate) fn of_this_machine() -> Self {
+        Self {
+            names: "/run/xenops".into(),
+            domains: "/var/lib/xen".into(),
+            disks: "/run/xen-hotplug".into(),
+        }
+    }
+
+    /// Those of another one.
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        Self { names: folder.into(), domains: folder.into(), disks: folder.into() }
+    }
+}
+
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -23,16 +49,21 @@ pub(crate) struct Lock {
 
 impl Lock {
     /// The right to change the devices of a domain (`libxl__lock_domain_userdata`).
-    pub(crate) fn of_domain(dom: DomId, uuid: DomainUuid, limits: &Limits) -> Result<Self, Cause> {
+    pub(crate) fn of_domain(
+        locks: &Locks,
+        dom: DomId,
+        uuid: DomainUuid,
+        limits: &Limits,
+    ) -> Result<Self, Cause> {
         let name = format!("userdata-l.{dom}.{uuid}.domain-userdata-lock");
         let what = "the right to change the domain's devices";
-        Self::take(&Path::new("/var/lib/xen").join(name), what, limits)
+        Self::take(&locks.domains.join(name), what, limits)
     }
 
     /// The right to say which disks of the host are in use (`claim_lock "block"`, `block`).
-    pub(crate) fn of_disks(limits: &Limits) -> Result<Self, Cause> {
+    pub(crate) fn of_disks(locks: &Locks, limits: &Limits) -> Result<Self, Cause> {
         let what = "the right to give disks to guests";
-        Self::take(Path::new("/run/xen-hotplug/block"), what, limits)
+        Self::take(&locks.disks.join("block"), what, limits)
     }
 
     fn take(path: &Path, what: &'static str, limits: &Limits) -> Result<Self, Cause> {

@@ -19,12 +19,8 @@ pub(crate) struct NameClaim {
 }
 
 impl NameClaim {
-    /// Waits for the right.
-    pub(crate) fn take(limits: &Limits) -> Result<Self, Cause> {
-        Self::take_in(Path::new(FOLDER), limits)
-    }
-
-    fn take_in(folder: &Path, limits: &Limits) -> Result<Self, Cause> {
+    /// Waits for the right on the host whose locks are in `folder`.
+    pub(crate) fn take(folder: &Path, limits: &Limits) -> Result<Self, Cause> {
         let path = folder.join(FILE);
         let fail = |what| move |source| Cause::File { what, path: folder.join(FILE), source };
         // Whoever can open the file can hold the lock: only its owner shall.
@@ -51,9 +47,6 @@ impl NameClaim {
     }
 }
 
-/// On a file system that a reboot empties, as the names themselves are.
-const FOLDER: &str = "/run/xenops";
-
 const FILE: &str = "names.lock";
 
 #[cfg(test)]
@@ -72,12 +65,12 @@ mod tests {
         let long = Limits::until(Deadline::after(Duration::from_secs(60)));
         let passed = Limits::until(Deadline::at(Instant::now()));
 
-        let first = NameClaim::take_in(&folder, &long).unwrap();
-        let second = NameClaim::take_in(&folder, &passed);
+        let first = NameClaim::take(&folder, &long).unwrap();
+        let second = NameClaim::take(&folder, &passed);
         assert!(matches!(second, Err(Cause::Problem(Problem::TimedOut { .. }))));
 
         drop(first);
-        assert!(NameClaim::take_in(&folder, &passed).is_ok());
+        assert!(NameClaim::take(&folder, &passed).is_ok());
         fs::remove_dir_all(folder).unwrap();
     }
 
@@ -85,7 +78,7 @@ mod tests {
     fn nobody_else_can_hold_the_claim() {
         let folder = std::env::temp_dir().join(format!("xenops-ours-{}", std::process::id()));
         let limits = Limits::until(Deadline::after(Duration::from_secs(60)));
-        let claim = NameClaim::take_in(&folder, &limits).unwrap();
+        let claim = NameClaim::take(&folder, &limits).unwrap();
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
         drop(claim);
         fs::remove_dir_all(folder).unwrap();

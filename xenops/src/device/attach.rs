@@ -62,7 +62,7 @@ impl Host {
             }
         };
         let (uuid, _) = living()?;
-        let lock = Lock::of_domain(dom, uuid, limits)?;
+        let lock = Lock::of_domain(&self.locks, dom, uuid, limits)?;
         // Another domain may have the number by now; the lock was on the old one.
         match living()? {
             (now, state) if now == uuid => Ok((lock, state)),

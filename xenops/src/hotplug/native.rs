@@ -28,7 +28,7 @@ pub(super) fn prepare(host: &Host, record: &Record, limits: &Limits) -> Result<R
         Kind::Vbd => {
             plain_script(record, USUAL_BLOCK_SCRIPT)?;
             let path = Path::new(field(record, "params").unwrap_or_default());
-            let lock = Lock::of_disks(limits)?;
+            let lock = Lock::of_disks(&host.locks, limits)?;
             let image = Image::open(path, field(record, "mode") == Some("w"))?;
             image.check_unused(host)?;
             let mut nodes = vec![
