@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fakexen", &["xenctrl-sys"]),
     ("xen-abi", &[]),
     ("xs-server", &["xs", "xen-types"]),
-    ("xen-sim", &["xc", "eventchn", "xenctrl-sys", "xen-types"]),
+    ("xen-sim", &["xs", "xc", "xg", "eventchn", "xs-server", "xenctrl-sys", "xen-types"]),
     // users
     ("benches", &["xs", "xc", "xenctrl-sys", "xen-types", "store-daemons", "xen-abi"]),
     ("conformance", CONFORMANCE),

@@ -126,6 +126,7 @@ impl Backend for Device {
             own.may(Some(dom))?;
             let port = xen.bind_interdomain(DomId::DOM0, (dom, remote), self.listener())?;
             own.ports.insert(port);
+            self.process.gain(port);
             Ok(port)
         })
     }
@@ -136,6 +137,7 @@ impl Backend for Device {
             let port = xen.alloc_unbound(DomId::DOM0, dom)?;
             xen.listen(DomId::DOM0, port, self.listener());
             own.ports.insert(port);
+            self.process.gain(port);
             Ok(port)
         })
     }
@@ -145,6 +147,7 @@ impl Backend for Device {
             own.may(None)?;
             let port = xen.bind_virq(virq, self.listener())?;
             own.ports.insert(port);
+            self.process.gain(port);
             Ok(port)
         })
     }
@@ -153,6 +156,7 @@ impl Backend for Device {
         self.call("IOCTL_EVTCHN_UNBIND", |xen, own| {
             own.has(port)?;
             own.ports.remove(&port);
+            self.process.lose(port);
             xen.close_port(DomId::DOM0, port)
         })
     }
@@ -218,7 +222,7 @@ impl Drop for Device {
     fn drop(&mut self) {
         let ports = std::mem::take(&mut self.own().ports);
         self.process.machine().xen(|xen| {
-            for port in ports {
+            for port in ports.into_iter().filter(|port| self.process.lose(*port)) {
                 xen.close_port(DomId::DOM0, port).unwrap_or_default();
             }
         });

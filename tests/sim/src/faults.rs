@@ -18,6 +18,8 @@ pub enum How {
     Undone,
     /// It does its work, and says that it failed.
     Unheard,
+    /// Of the end of a transaction: another change came before it. Elsewhere as [`How::Undone`].
+    Conflict,
     /// The process is killed before it.
     DeathBefore,
     /// The process is killed before it hears of the outcome.

@@ -1,38 +1,52 @@
 //! A simulated Xen host, for tests without Xen.
 //!
-//! It stands below the seams of [`xc`] and [`eventchn`]: each call of libxenctrl and each request to the
-//! event-channel device has the effect that it has on a real machine, and nothing else is replaced.
-//! What is above the seams runs as it ships.
+//! It stands below the seams of [`xc`], [`xg`] and [`eventchn`], and at the far end of the streams of [`xs`]:
+//! each call of libxenctrl and libxenguest and each request to the event-channel device has the effect that
+//! it has on a real machine, the store is [`xs_server`]. What is above runs as it ships.
 //!
 //! ```
 //! use xc::{CreateConfig, GuestKind, Release};
 //! use xen_sim::{Hardware, Machine};
 //! use xen_types::{Bytes, DomainUuid, PageCount};
 //!
-//! let machine = Machine::start(&Hardware::new(Release::new(4, 17)));
+//! let machine = Machine::start(&Hardware::new(Release::new(4, 17)))?;
 //! let xc = machine.process().xc();
 //! let uuid = DomainUuid::from_bytes([7; 16]);
 //! let dom = xc.create_domain(&CreateConfig::new(GuestKind::Pv, uuid, 1))?;
 //! xc.set_max_mem(dom, Bytes(4097))?;
 //! assert_eq!(xc.info(dom)?.max_pages, PageCount(2));
-//! # Ok::<(), xc::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! What it does for you: domains with the life that the hypervisor gives them, memory accounted for
-//! page by page, event channels, and [faults](How) at any call of a [`Process`], its death included.
+//! page by page, event channels; a xenstored that maps rings and hears of deaths; guests that start, write
+//! to the store over their own ring and obey a request to stop, or not, as words of their command line say
+//! (`deaf`, `lazy`, `crash-asked`, `halt`, `reboot`, `crash`); [faults](How) at any call or request of a
+//! [`Process`], its death included; a [`Snapshot`] of what an operation could leave behind.
 //!
-//! What it does not do: run guests' code, schedule, or know any call that is not in
+//! What it does not do: run guests' code, schedule, keep a clock other than the real one for those who
+//! wait, or know any call that is not in
 //! `docs/conformance.md`; those fail as a function does that a library lacks. What it does is proved by
 //! the facts of `tests/conformance`, which run on real Xen too: a behaviour without a fact is not to be
 //! relied upon.
 
+mod builder;
 mod calls;
 mod evtchn;
 mod faults;
+mod guest;
+mod hypervisor;
+mod kernel;
 mod machine;
+mod page;
 mod process;
+mod relay;
+mod snapshot;
+mod store;
 mod xen;
 
 pub use faults::{How, Which};
+pub use kernel::kernel;
 pub use machine::{Hardware, Machine};
 pub use process::{Mapping, Process};
+pub use snapshot::Snapshot;

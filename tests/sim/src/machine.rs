@@ -1,13 +1,18 @@
 //! The machine: what it is made of, and who runs on it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xc::Release;
-use xen_types::{MiB, PageCount};
+use xen_types::{DomId, MiB, PageCount};
+use xs_server::Running;
 
 use crate::faults::{How, Plan, Which};
+use crate::hypervisor::Hypervisor;
 use crate::process::Process;
 use crate::xen::Xen;
+use crate::{guest, store};
 
 /// What a machine is made of.
 #[derive(Debug, Clone)]
@@ -34,16 +39,24 @@ impl Hardware {
 /// A simulated machine; clones are the same one.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    xen: Arc<Mutex<Xen>>,
+    xen: Arc<Hypervisor>,
+    store: Arc<Mutex<Option<Running>>>,
+    /// What guests know by that the machine is still there.
+    alive: Arc<()>,
 }
 
 impl Machine {
-    /// Starts a machine.
+    /// Starts a machine, its xenstored included.
+    ///
+    /// # Errors
+    /// If this, the real, process has no descriptor or thread left.
     ///
     /// # Panics
     /// If domain 0 would have more memory than there is.
-    pub fn start(hardware: &Hardware) -> Self {
-        Self { xen: Arc::new(Mutex::new(Xen::start(hardware))) }
+    pub fn start(hardware: &Hardware) -> io::Result<Self> {
+        let xen = Arc::new(Hypervisor::new(Xen::start(hardware)));
+        let store = Arc::new(Mutex::new(Some(store::start(&xen)?)));
+        Ok(Self { xen, store, alive: Arc::new(()) })
     }
 
     /// Starts a program in domain 0, with which nothing goes wrong.
@@ -56,8 +69,40 @@ impl Machine {
         Arc::new(Process::new(self.clone(), Plan::new(faults)))
     }
 
+    /// Ends xenstored, with all connections, and starts it anew with a store that knows of domain 0
+    /// only.
+    ///
+    /// # Errors
+    /// If this, the real, process has no descriptor or thread left.
+    pub fn restart_store(&self) -> io::Result<()> {
+        let before = self.store().take();
+        drop(before); // waits for its thread, which may be in the hypervisor
+        *self.store() = Some(store::start(&self.xen)?);
+        Ok(())
+    }
+
+    /// A connection to xenstored.
+    pub(crate) fn connect(&self) -> io::Result<UnixStream> {
+        self.store().as_ref().ok_or(io::ErrorKind::NotConnected)?.connect()
+    }
+
+    fn store(&self) -> MutexGuard<'_, Option<Running>> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Does something in the hypervisor, which does one thing at a time.
     pub(crate) fn xen<T>(&self, call: impl FnOnce(&mut Xen) -> T) -> T {
-        call(&mut self.xen.lock().unwrap_or_else(PoisonError::into_inner))
+        self.xen.call(call)
+    }
+
+    /// Starts the kernel of a domain that runs for the first time since it was built.
+    pub(crate) fn boot(&self, dom: DomId) {
+        let boot = self.xen.call(|xen| {
+            let domain = xen.dom(dom).ok().filter(|domain| domain.runs())?;
+            domain.boot.take()
+        });
+        if let Some(boot) = boot {
+            guest::start(&self.xen, Arc::downgrade(&self.alive), dom, boot);
+        }
     }
 }

@@ -1,30 +1,39 @@
 //! A program of domain 0: what it has open, and what goes wrong with its calls.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eventchn::EventChannels;
 use rustix::io::Errno;
 use xc::Xc;
-use xen_types::DomId;
+use xen_types::{DomId, Port};
+use xg::Xg;
+use xs::Client;
 
+use crate::builder::Builder;
 use crate::calls::Handle;
 use crate::evtchn::Device;
 use crate::faults::{How, Plan};
 use crate::machine::Machine;
+use crate::relay;
 
-/// A page of a domain, mapped by a program until this is dropped.
+/// A page of a domain, mapped by a program until this is dropped or the program killed.
 #[derive(Debug)]
 pub struct Mapping {
-    machine: Machine,
-    dom: DomId,
-    page: u64,
+    process: Arc<Process>,
+    number: u64,
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        self.machine.xen(|xen| xen.let_go(self.dom, self.page));
+        let mapped = self.process.open().mapped.remove(&self.number);
+        if let Some((dom, page)) = mapped {
+            self.process.machine.xen(|xen| xen.let_go(dom, page));
+        }
     }
 }
 
@@ -34,16 +43,27 @@ pub struct Process {
     machine: Machine,
     plan: Mutex<Plan>,
     killed: AtomicBool,
+    open: Mutex<Open>,
 }
 
 impl Process {
     pub(crate) fn new(machine: Machine, plan: Plan) -> Self {
-        Self { machine, plan: Mutex::new(plan), killed: AtomicBool::new(false) }
+        Self {
+            machine,
+            plan: Mutex::new(plan),
+            killed: AtomicBool::new(false),
+            open: Mutex::default(),
+        }
     }
 
     /// A handle to the hypervisor.
     pub fn xc(self: &Arc<Self>) -> Xc {
         Xc::with_backend(Arc::new(Handle::open(Arc::clone(self))))
+    }
+
+    /// A domain builder.
+    pub fn xg(self: &Arc<Self>) -> Xg {
+        Xg::with_backend(Arc::new(Builder::open(Arc::clone(self))))
     }
 
     /// The event-channel device, opened anew.
@@ -54,14 +74,28 @@ impl Process {
         Ok(EventChannels::with_backend(Box::new(Device::open(Arc::clone(self))?)))
     }
 
+    /// A connection to the machine's xenstored, each request of which is a call.
+    ///
+    /// # Errors
+    /// If the daemon does not run, or this, the real, process has no descriptor left.
+    pub fn store(self: &Arc<Self>) -> io::Result<Client> {
+        let near = relay::before(self.machine.connect()?, self)?;
+        self.open().streams.push(near.try_clone()?);
+        Client::from_stream(near).map_err(io::Error::other)
+    }
+
     /// Maps a page of a domain, as a back-end or a daemon does: of HVM and PVH by its guest frame, of PV
     /// by its machine frame.
     ///
     /// # Errors
     /// [`Errno::SRCH`] if there is no such domain, [`Errno::INVAL`] if it has no page there.
-    pub fn map_page(&self, dom: DomId, frame: u64) -> Result<Mapping, Errno> {
+    pub fn map_page(self: &Arc<Self>, dom: DomId, frame: u64) -> Result<Mapping, Errno> {
         let page = self.machine.xen(|xen| xen.hold(dom, frame))?;
-        Ok(Mapping { machine: self.machine.clone(), dom, page })
+        let mut open = self.open();
+        open.mappings += 1;
+        let number = open.mappings;
+        open.mapped.insert(number, (dom, page));
+        Ok(Mapping { process: Arc::clone(self), number })
     }
 
     /// The machine it runs on.
@@ -69,10 +103,22 @@ impl Process {
         &self.machine
     }
 
-    /// Kills it: nothing that it has open does anything any more. What runs it here runs on, with
-    /// errors, but without effect on the machine.
+    /// Kills it: what it has open is closed. What runs it here runs on, with errors, and without effect
+    /// on the machine.
     pub fn kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
+        let Open { ports, streams, mapped, .. } = std::mem::take(&mut *self.open());
+        for stream in streams {
+            stream.shutdown(Shutdown::Both).unwrap_or_default();
+        }
+        self.machine.xen(|xen| {
+            for port in ports {
+                xen.close_port(DomId::DOM0, port).unwrap_or_default();
+            }
+            for (dom, page) in mapped.into_values() {
+                xen.let_go(dom, page);
+            }
+        });
     }
 
     /// The call that went wrong last, if one did.
@@ -89,6 +135,17 @@ impl Process {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Counts a call, and says what goes wrong with it.
+    ///
+    /// # Errors
+    /// If the process has been killed.
+    pub(crate) fn verdict(&self, name: &str) -> Result<Option<How>, Killed> {
+        if self.killed.load(Ordering::SeqCst) {
+            return Err(Killed);
+        }
+        Ok(self.plan().verdict(name))
+    }
+
     /// Makes a call, unless it is one to go wrong.
     pub(crate) fn pass<T, E>(
         &self,
@@ -96,23 +153,48 @@ impl Process {
         failure: impl Fn(Errno) -> E,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        if self.killed.load(Ordering::SeqCst) {
-            return Err(failure(Errno::BADF));
-        }
-        let verdict = self.plan().verdict(name);
-        match verdict {
-            None => call(),
-            Some(How::Undone) => Err(failure(Errno::IO)),
-            Some(How::Unheard) => call().and(Err(failure(Errno::IO))),
-            Some(How::DeathBefore) => {
+        match self.verdict(name) {
+            Ok(None) => call(),
+            Ok(Some(How::Undone | How::Conflict)) => Err(failure(Errno::IO)),
+            Ok(Some(How::Unheard)) => call().and(Err(failure(Errno::IO))),
+            Ok(Some(How::DeathBefore)) => {
                 self.kill();
                 Err(failure(Errno::BADF))
             }
-            Some(How::DeathAfter) => {
+            Ok(Some(How::DeathAfter)) => {
                 let done = call();
                 self.kill();
                 done.and(Err(failure(Errno::BADF)))
             }
+            Err(Killed) => Err(failure(Errno::BADF)),
         }
     }
+
+    /// A port that it has bound, until it closes it.
+    pub(crate) fn gain(&self, port: Port) {
+        self.open().ports.insert(port);
+    }
+
+    /// Gives a port up; false if it has gone with the process.
+    pub(crate) fn lose(&self, port: Port) -> bool {
+        self.open().ports.remove(&port)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// What the kernel closes when the process ends.
+#[derive(Debug, Default)]
+struct Open {
+    ports: BTreeSet<Port>,
+    streams: Vec<UnixStream>,
+    /// Pages, each with its domain.
+    mapped: BTreeMap<u64, (DomId, u64)>,
+    mappings: u64,
+}
+
+/// The process is no more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Killed;

@@ -32,9 +32,9 @@ enum Place {
 }
 
 impl Ctx {
-    pub(super) fn simulated(release: Release) -> Self {
-        let process = Machine::start(&Hardware::new(release)).process();
-        Self { xc: process.xc(), place: Place::Simulated(process) }
+    pub(super) fn simulated(release: Release) -> std::io::Result<Self> {
+        let process = Machine::start(&Hardware::new(release))?.process();
+        Ok(Self { xc: process.xc(), place: Place::Simulated(process) })
     }
 
     pub(super) fn real() -> xc::Result<Self> {

@@ -50,7 +50,7 @@ impl Trial {
     /// What kept it from being shown; what is not true panics.
     pub fn run(&self) -> Result<(), Box<dyn std::error::Error>> {
         let ctx = match self.place {
-            Place::Simulated(release) => Ctx::simulated(release),
+            Place::Simulated(release) => Ctx::simulated(release)?,
             Place::Real => Ctx::real()?,
         };
         (self.fact.show)(&ctx)

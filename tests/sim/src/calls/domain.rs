@@ -27,7 +27,10 @@ impl DomainCalls for Handle {
     }
 
     fn domain_unpause(&self, dom: DomId) -> Answer<()> {
-        self.call("xc_domain_unpause", |xen| xen.unpause(dom))
+        let unpaused = self.call("xc_domain_unpause", |xen| xen.unpause(dom));
+        // Also if nobody hears of it.
+        self.process.machine().boot(dom);
+        unpaused
     }
 
     fn domain_shutdown(&self, dom: DomId, reason: i32) -> Answer<()> {

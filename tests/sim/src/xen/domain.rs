@@ -8,6 +8,7 @@ use xenctrl_sys::{XEN_DOMCTL_CDF_HAP, XEN_DOMCTL_CDF_HVM, XEN_DOMCTL_CDF_XS_DOMA
 
 use super::memory::Memory;
 use super::ports::Ports;
+use crate::guest::Boot;
 
 /// A domain. What it was created with stays in `config`.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Domain {
     pub(crate) tsc: Tsc,
     /// A bitmap of nodes.
     pub(crate) node_affinity: u64,
+    /// The kernel that was built and has not started.
+    pub(crate) boot: Option<Boot>,
 }
 
 /// A virtual CPU. It is offline until its registers are set.
@@ -90,7 +93,24 @@ impl Domain {
             hvm_params: BTreeMap::new(),
             tsc: Tsc::default(),
             node_affinity: u64::MAX,
+            boot: None,
         }
+    }
+
+    /// What it is and has, in a line.
+    pub(crate) fn summary(&self) -> String {
+        format!(
+            "{:x?} pauses {} shutdown {:?} dead {} vcpus {} pages {} of {} claim {} pool {}",
+            self.handle,
+            self.pauses,
+            self.shutdown_code,
+            self.dead,
+            self.vcpus.len(),
+            self.memory.total(),
+            self.memory.max_pages,
+            self.memory.outstanding,
+            self.memory.pool.frames.len(),
+        )
     }
 
     /// HVM or PVH: Xen translates its addresses.
@@ -100,6 +120,12 @@ impl Domain {
 
     pub(crate) fn has_hap(&self) -> bool {
         self.config.flags & XEN_DOMCTL_CDF_HAP != 0
+    }
+
+    /// Whether its virtual CPUs may run.
+    pub(crate) fn runs(&self) -> bool {
+        let may = self.pauses == 0 && !self.dead && self.shutdown_code.is_none();
+        may && self.vcpus.iter().any(|vcpu| vcpu.online)
     }
 
     pub(crate) fn is_xenstore(&self) -> bool {

@@ -42,8 +42,9 @@ impl Xen {
         }
         domain.shutdown_code = Some(reason);
         domain.is_shut_down = true;
-        domain.vcpus.iter_mut().for_each(|vcpu| vcpu.running = false);
-        match domain.suspend_port.filter(|_| reason == SUSPEND) {
+        let suspend_port = domain.suspend_port.filter(|_| reason == SUSPEND);
+        self.wake(dom);
+        match suspend_port {
             Some(port) => self.send(dom, xen_types::Port(port)),
             None => {
                 self.raise_virq(VIRQ_DOM_EXC);
@@ -91,9 +92,9 @@ impl Xen {
         }
         domain.dead = true;
         domain.memory.outstanding = 0;
-        domain.vcpus.iter_mut().for_each(|vcpu| vcpu.running = false);
         let pages = domain.memory.pages.clone();
         let pool = std::mem::take(&mut domain.memory.pool);
+        self.wake(dom);
         self.close_ports(dom)?;
         self.virq_handlers.retain(|_, handler| *handler != dom);
         pages.into_iter().for_each(|page| self.release(dom, page));

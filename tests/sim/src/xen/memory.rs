@@ -144,6 +144,7 @@ impl Xen {
             domain.memory.leaving.insert(frame);
         } else if domain.memory.pages.remove(&frame) {
             domain.memory.leaving.remove(&frame);
+            self.contents.remove(&frame);
             self.heap.give(frame);
         }
     }
@@ -257,6 +258,11 @@ impl Xen {
         }
         *self.holds.entry(page).or_default() += 1;
         Ok(page)
+    }
+
+    /// How many pages somebody other than their owner has mapped.
+    pub(crate) fn mapped(&self) -> usize {
+        self.holds.len()
     }
 
     /// Ends a mapping; the last one frees a page that its domain has given up.

@@ -18,6 +18,7 @@ pub(crate) mod ports;
 mod vcpu;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use xc::backend::CreateDomain;
@@ -29,6 +30,7 @@ use heap::Heap;
 use memory::Holds;
 
 use crate::machine::Hardware;
+use crate::page::Page;
 
 /// What a hypercall comes to.
 pub(crate) type Outcome<T> = Result<T, Errno>;
@@ -45,6 +47,8 @@ pub(crate) struct Xen {
     /// Who has a virtual interrupt of the whole host, if not domain 0.
     virq_handlers: BTreeMap<u32, DomId>,
     holds: Holds,
+    /// What is in pages that somebody looked at.
+    contents: BTreeMap<u64, Arc<Page>>,
     /// Nanoseconds since the start. Each call takes some, so that time goes on while somebody asks.
     clock: u64,
 }
@@ -72,6 +76,7 @@ impl Xen {
             rover: 0,
             virq_handlers: BTreeMap::new(),
             holds: Holds::new(),
+            contents: BTreeMap::new(),
             clock: 0,
         };
         let pages = hardware.dom0.get();
@@ -105,6 +110,11 @@ impl Xen {
             domain if domain.id == DomId::DOM0 => Err(Errno::INVAL),
             domain => Ok(domain),
         }
+    }
+
+    /// What is in a page.
+    pub(crate) fn content(&mut self, page: u64) -> Arc<Page> {
+        Arc::clone(self.contents.entry(page).or_default())
     }
 }
 

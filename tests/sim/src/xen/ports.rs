@@ -9,6 +9,7 @@
 //! The rules are those of `xen/common/event_channel.c`; between a port of domain 0 and a program
 //! stands Linux's driver (`drivers/xen/evtchn.c`), which masks a port when it has told of an event.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -54,6 +55,8 @@ pub(crate) enum Binding {
 pub(crate) enum Listener {
     /// An open event-channel device of domain 0.
     Device(Arc<Queue>),
+    /// A kernel, or a part of one: an eventfd.
+    Bell(Arc<OwnedFd>),
 }
 
 /// `EVTCHNS_PER_BUCKET` of x86-64 (`xen/include/xen/sched.h`).
@@ -180,6 +183,14 @@ impl Xen {
         Ok(())
     }
 
+    /// Wakes whoever waits for events of a domain's ports: it is no more.
+    pub(super) fn wake(&mut self, dom: DomId) {
+        let Ok(domain) = self.dom(dom) else { return };
+        for (port, channel) in (0..).map(Port).zip(&mut domain.ports.channels) {
+            channel.tell(port);
+        }
+    }
+
     /// Closes all ports of a domain.
     pub(crate) fn close_ports(&mut self, dom: DomId) -> Outcome<()> {
         let bound: Vec<Port> = self.dom(dom)?.ports.bound().map(|(port, _)| port).collect();
@@ -266,6 +277,10 @@ impl Channel {
             Some(Listener::Device(queue)) => {
                 self.masked = true;
                 queue.push(port);
+            }
+            Some(Listener::Bell(bell)) => {
+                // It fails only if the counter is full: then it rings already.
+                rustix::io::write(bell, &1_u64.to_ne_bytes()).map(drop).unwrap_or_default();
             }
         }
     }

@@ -1,0 +1,191 @@
+//! A guest's kernel: a script that has what a guest has, its ring to the store and its own shutdown, and
+//! no more.
+//!
+//! It does what the tiny guest of `tests/guests` does: it writes `data/guest`, watches `control/shutdown`
+//! and obeys. Words of its command line change that, see [`Manners`].
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use xen_types::{Deadline, DomId, Port, ShutdownReason};
+use xs::ring::{Bell, Page};
+use xs::{Client, Kind, Path, Store as _, View as _};
+
+use crate::hypervisor::Hypervisor;
+use crate::page::Page as Memory;
+use crate::store::{clear, event};
+use crate::xen::ports::Listener;
+
+/// What a domain that was built is started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Boot {
+    pub(crate) command_line: Vec<u8>,
+    /// The machine frame of the ring to the store.
+    pub(crate) ring: u64,
+    /// Its own port to the store.
+    pub(crate) port: Port,
+}
+
+/// How a guest behaves, by the words of its command line.
+#[derive(Debug, Clone, Copy, Default)]
+struct Manners {
+    /// `deaf`: it acknowledges no request and obeys none.
+    deaf: bool,
+    /// `lazy`: it acknowledges requests and obeys none.
+    lazy: bool,
+    /// `crash-asked`: asked to stop, it crashes.
+    crash_asked: bool,
+    /// `halt`, `reboot`, `crash`: it does so once it has started.
+    at_once: Option<ShutdownReason>,
+}
+
+impl Manners {
+    fn of(command_line: &[u8]) -> Self {
+        let mut manners = Self::default();
+        for word in command_line.split(u8::is_ascii_whitespace) {
+            match word {
+                b"deaf" => manners.deaf = true,
+                b"lazy" => manners.lazy = true,
+                b"crash-asked" => manners.crash_asked = true,
+                b"halt" => manners.at_once = Some(ShutdownReason::Poweroff),
+                b"reboot" => manners.at_once = Some(ShutdownReason::Reboot),
+                b"crash" => manners.at_once = Some(ShutdownReason::Crash),
+                _ => {}
+            }
+        }
+        manners
+    }
+}
+
+/// Starts the kernel of a domain, which ends with the domain or with the machine.
+pub(crate) fn start(xen: &Arc<Hypervisor>, machine: Weak<()>, dom: DomId, boot: Boot) {
+    let kernel = Kernel { xen: Arc::clone(xen), machine, dom };
+    let run = move || {
+        // It ends when nobody answers any more: the store, or the hypervisor.
+        if let Ok(Some(reason)) = kernel.run(&boot) {
+            kernel.xen.call_by(dom, |xen| xen.shut_down(dom, reason.raw()));
+        }
+    };
+    let name = format!("guest {dom}");
+    thread::Builder::new().name(name).spawn(run).map(drop).expect("a thread for a guest");
+}
+
+struct Kernel {
+    xen: Arc<Hypervisor>,
+    /// Is there while somebody has the machine.
+    machine: Weak<()>,
+    dom: DomId,
+}
+
+impl Kernel {
+    /// Runs until it stops by itself, with a reason, or is no more.
+    fn run(&self, boot: &Boot) -> xs::Result<Option<ShutdownReason>> {
+        let Ok(event) = event() else { return Ok(None) };
+        let bell = Arc::new(event);
+        let listener = Listener::Bell(Arc::clone(&bell));
+        let memory = self.xen.call_by(self.dom, |xen| {
+            xen.listen(self.dom, boot.port, listener);
+            xen.content(boot.ring)
+        });
+        let Some(memory) = memory else { return Ok(None) };
+        let page = OfGuest { xen: Arc::clone(&self.xen), dom: self.dom, memory };
+        let channel =
+            BellOfGuest { xen: Arc::clone(&self.xen), dom: self.dom, port: boot.port, bell };
+        self.serve(&Client::over_ring(page, channel)?, Manners::of(&boot.command_line))
+    }
+
+    fn serve(&self, store: &Client, manners: Manners) -> xs::Result<Option<ShutdownReason>> {
+        let orders = Path::from_static("control/shutdown");
+        let mut changes = store.watch(&orders)?;
+        match store.write(&Path::from_static("data/guest"), "up") {
+            // A toolstack need not let its guests write there.
+            Err(error) if error.kind() != Kind::Denied => return Err(error),
+            _ => {}
+        }
+        if manners.at_once.is_some() {
+            return Ok(manners.at_once);
+        }
+        while self.machine.strong_count() > 0 {
+            match changes.wait(Deadline::after(LOOK)) {
+                Err(error) if error.kind() == Kind::TimedOut => continue,
+                changed => changed?,
+            };
+            if manners.deaf {
+                continue;
+            }
+            let reason = match store.read_opt(&orders)?.as_deref() {
+                Some(b"poweroff" | b"halt") => ShutdownReason::Poweroff,
+                Some(b"reboot") => ShutdownReason::Reboot,
+                _ => continue,
+            };
+            store.write(&orders, "")?;
+            if manners.lazy {
+                continue;
+            }
+            return Ok(Some(if manners.crash_asked { ShutdownReason::Crash } else { reason }));
+        }
+        Ok(None)
+    }
+}
+
+/// The guest's side of its ring.
+struct OfGuest {
+    xen: Arc<Hypervisor>,
+    dom: DomId,
+    memory: Arc<Memory>,
+}
+
+impl Page for OfGuest {
+    fn load(&self, offset: usize) -> u32 {
+        self.memory.load(offset)
+    }
+
+    /// A guest that does not run writes nothing.
+    fn store(&self, offset: usize, value: u32) {
+        self.xen.call_by(self.dom, |_| self.memory.store(offset, value)).unwrap_or_default();
+    }
+
+    fn read(&self, offset: usize, bytes: &mut [u8]) {
+        self.memory.read(offset, bytes);
+    }
+
+    fn write(&self, offset: usize, bytes: &[u8]) {
+        self.xen.call_by(self.dom, |_| self.memory.write(offset, bytes)).unwrap_or_default();
+    }
+}
+
+/// The guest's end of the event channel of its ring.
+struct BellOfGuest {
+    xen: Arc<Hypervisor>,
+    dom: DomId,
+    port: Port,
+    bell: Arc<OwnedFd>,
+}
+
+impl BellOfGuest {
+    fn end() -> io::Error {
+        io::ErrorKind::NotConnected.into()
+    }
+}
+
+impl Bell for BellOfGuest {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    fn ring(&self) -> io::Result<()> {
+        let sent = self.xen.call_by(self.dom, |xen| xen.send(self.dom, self.port));
+        Ok(sent.ok_or_else(Self::end)??)
+    }
+
+    /// The end of the domain is the end of whatever its kernel waits for.
+    fn acknowledge(&self) -> io::Result<()> {
+        self.xen.call_by(self.dom, |_| clear(&self.bell)).ok_or_else(Self::end)
+    }
+}
+
+/// How often a guest looks whether its machine is still there. Nothing else depends on it.
+const LOOK: Duration = Duration::from_millis(100);

@@ -1,0 +1,51 @@
+//! The hypervisor as it is shared: one thing happens in it at a time.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use xen_types::DomId;
+
+use crate::xen::Xen;
+
+/// The hypervisor, for everybody who runs on the machine.
+#[derive(Debug)]
+pub(crate) struct Hypervisor {
+    xen: Mutex<Xen>,
+    /// Something has been done in it.
+    changed: Condvar,
+}
+
+impl Hypervisor {
+    pub(crate) fn new(xen: Xen) -> Self {
+        Self { xen: Mutex::new(xen), changed: Condvar::new() }
+    }
+
+    /// Does something in it.
+    pub(crate) fn call<T>(&self, call: impl FnOnce(&mut Xen) -> T) -> T {
+        let done = call(&mut self.lock());
+        self.changed.notify_all();
+        done
+    }
+
+    /// Does something as a domain does it: when its virtual CPUs run. `None` if they never will
+    /// again.
+    pub(crate) fn call_by<T>(&self, dom: DomId, call: impl FnOnce(&mut Xen) -> T) -> Option<T> {
+        let mut xen = self.lock();
+        loop {
+            let domain = xen.dom(dom).ok().filter(|domain| !domain.dead)?;
+            if domain.shutdown_code.is_some() {
+                return None;
+            }
+            if domain.runs() {
+                break;
+            }
+            xen = self.changed.wait(xen).unwrap_or_else(PoisonError::into_inner);
+        }
+        let done = call(&mut xen);
+        self.changed.notify_all();
+        Some(done)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Xen> {
+        self.xen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,141 @@
+//! What stands between a process and the store: each request passes the plan of what goes wrong.
+//!
+//! ```text
+//!   xs::Client ──request──▶ verdict ──▶ xenstored
+//!        ▲                     │            │
+//!        └──── error, end ─────┘            │
+//!        └──────────── replies, events ─────┘
+//! ```
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+
+use xs::proto::{Header, Op, Packet};
+
+use crate::faults::How;
+use crate::process::{Killed, Process};
+
+/// Puts a relay before the store; the end for a client.
+pub(crate) fn before(store: UnixStream, process: &Arc<Process>) -> io::Result<UnixStream> {
+    let (near, client) = UnixStream::pair()?;
+    let replies = Replies { client: client.try_clone()?, hidden: BTreeMap::new() };
+    let replies = Arc::new(Mutex::new(replies));
+    let mut from_store = store.try_clone()?;
+    let to_client = Arc::clone(&replies);
+    // Each ends with its stream, at either end.
+    thread::spawn(move || {
+        while let Ok(packet) = receive(&mut from_store)
+            && lock(&to_client).pass(&packet).is_ok()
+        {}
+        lock(&to_client).end();
+    });
+    let relay = Relay { process: Arc::clone(process), client, store, replies };
+    thread::spawn(move || relay.serve());
+    Ok(near)
+}
+
+struct Relay {
+    process: Arc<Process>,
+    client: UnixStream,
+    store: UnixStream,
+    replies: Arc<Mutex<Replies>>,
+}
+
+/// The way to the client, which both threads use.
+struct Replies {
+    client: UnixStream,
+    /// Requests whose answers the client is not to hear, and who is told that they came.
+    hidden: BTreeMap<u32, mpsc::Sender<()>>,
+}
+
+impl Relay {
+    fn serve(mut self) {
+        while let Ok(request) = receive(&mut self.client)
+            && self.forward(request).is_ok()
+        {}
+        for stream in [&self.client, &self.store] {
+            stream.shutdown(Shutdown::Both).unwrap_or_default();
+        }
+    }
+
+    fn forward(&mut self, request: Packet) -> io::Result<()> {
+        let verdict = self.process.verdict(&request.header.op.to_string());
+        let ends = request.header.op == Op::TRANSACTION_END;
+        match verdict.map_err(|Killed| io::ErrorKind::ConnectionReset)? {
+            None => send(&mut self.store, &request),
+            Some(How::Unheard) => {
+                self.do_unheard(&request)?;
+                lock(&self.replies).refuse(&request, "EIO")
+            }
+            Some(How::Conflict) if ends => {
+                // A transaction that another change came before is over, and nothing of it is done.
+                self.do_unheard(&Packet { payload: b"F\0".to_vec(), ..request.clone() })?;
+                lock(&self.replies).refuse(&request, "EAGAIN")
+            }
+            Some(How::Undone | How::Conflict) => lock(&self.replies).refuse(&request, "EIO"),
+            Some(How::DeathBefore) => self.die(),
+            Some(How::DeathAfter) => {
+                self.do_unheard(&request)?;
+                self.die()
+            }
+        }
+    }
+
+    /// Has the store do something, and returns when it has answered.
+    fn do_unheard(&mut self, request: &Packet) -> io::Result<()> {
+        let (answered, answer) = mpsc::channel();
+        lock(&self.replies).hidden.insert(request.header.request, answered);
+        send(&mut self.store, request)?;
+        answer.recv().map_err(|_| io::ErrorKind::ConnectionReset.into())
+    }
+
+    fn die(&self) -> io::Result<()> {
+        self.process.kill();
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
+}
+
+impl Replies {
+    fn pass(&mut self, packet: &Packet) -> io::Result<()> {
+        let is_event = packet.header.op == Op::WATCH_EVENT;
+        let hidden = if is_event { None } else { self.hidden.remove(&packet.header.request) };
+        if let Some(answered) = hidden {
+            answered.send(()).unwrap_or_default();
+            return Ok(());
+        }
+        send(&mut self.client, packet)
+    }
+
+    fn refuse(&mut self, request: &Packet, error: &str) -> io::Result<()> {
+        let payload = [error.as_bytes(), b"\0"].concat();
+        let len = u32::try_from(payload.len()).expect("a few bytes");
+        let header = Header { op: Op::ERROR, len, ..request.header };
+        send(&mut self.client, &Packet { header, payload })
+    }
+
+    fn end(&mut self) {
+        self.hidden.clear();
+        self.client.shutdown(Shutdown::Both).unwrap_or_default();
+    }
+}
+
+fn lock(replies: &Mutex<Replies>) -> MutexGuard<'_, Replies> {
+    replies.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn receive(stream: &mut UnixStream) -> io::Result<Packet> {
+    let mut header = [0; Header::LEN];
+    stream.read_exact(&mut header)?;
+    let header = Header::from_bytes(header);
+    let mut payload = vec![0; usize::try_from(header.len).map_err(|_| io::ErrorKind::InvalidData)?];
+    stream.read_exact(&mut payload)?;
+    Ok(Packet { header, payload })
+}
+
+fn send(stream: &mut UnixStream, packet: &Packet) -> io::Result<()> {
+    stream.write_all(&[&packet.header.to_bytes(), &packet.payload[..]].concat())
+}

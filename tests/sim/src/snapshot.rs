@@ -1,0 +1,90 @@
+//! What a machine is like at one moment, to see what an operation has left behind.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use xen_types::DomId;
+use xs::{Client, Kind, Path, View as _};
+
+use crate::machine::Machine;
+use crate::xen::ports::Binding;
+
+/// All that programs of domain 0 can leave behind on a machine.
+///
+/// Not part of it is what goes on by itself: the time, the id that the next domain will have, the data of
+/// pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Each with what it has.
+    domains: BTreeMap<DomId, String>,
+    free_pages: u64,
+    claimed_pages: u64,
+    /// How many pages are mapped by somebody else.
+    mapped_pages: usize,
+    /// The ports of each domain.
+    ports: BTreeMap<DomId, Vec<String>>,
+    /// The nodes of the store with values and permissions.
+    store: BTreeMap<String, String>,
+}
+
+impl Machine {
+    /// What it is like now.
+    ///
+    /// # Errors
+    /// If xenstored does not answer.
+    pub fn snapshot(&self) -> io::Result<Snapshot> {
+        let store = Client::from_stream(self.connect()?).map_err(io::Error::other)?;
+        let mut nodes = BTreeMap::new();
+        walk(&store, Path::ROOT, &mut nodes).map_err(io::Error::other)?;
+        Ok(self.xen(|xen| Snapshot {
+            domains: xen.domains.values().map(|domain| (domain.id, domain.summary())).collect(),
+            free_pages: xen.heap.free(),
+            claimed_pages: xen.claimed(),
+            mapped_pages: xen.mapped(),
+            ports: xen
+                .domains
+                .values()
+                .map(|d| (d.id, d.ports.bound().map(port).collect()))
+                .collect(),
+            store: nodes,
+        }))
+    }
+}
+
+impl Snapshot {
+    /// Fails unless the machine is as it was, and says what is not.
+    ///
+    /// # Panics
+    /// If something is not as it was, or xenstored does not answer.
+    #[track_caller]
+    pub fn assert_unchanged(&self, machine: &Machine) {
+        let now = machine.snapshot().expect("xenstored answers");
+        assert_eq!(self.domains, now.domains, "domains");
+        let new: Vec<_> =
+            now.store.iter().filter(|(path, _)| !self.store.contains_key(*path)).collect();
+        assert!(new.is_empty(), "left in the store: {new:#?}");
+        assert_eq!(self.store, now.store, "the store");
+        assert_eq!(self.ports, now.ports, "ports");
+        assert_eq!(self.mapped_pages, now.mapped_pages, "mapped pages");
+        assert_eq!(self.claimed_pages, now.claimed_pages, "claimed pages");
+        assert_eq!(self.free_pages, now.free_pages, "free pages");
+    }
+}
+
+fn port((port, binding): (xen_types::Port, Binding)) -> String {
+    format!("{port} {binding:?}")
+}
+
+fn walk(store: &Client, path: Path, nodes: &mut BTreeMap<String, String>) -> xs::Result<()> {
+    let node = || {
+        let (value, perms) = (store.read(&path)?, store.perms(&path)?);
+        Ok((format!("{:?} {perms}", String::from_utf8_lossy(&value)), store.directory(&path)?))
+    };
+    let (text, children) = match node() {
+        // Its domain has gone meanwhile.
+        Err(error) if xs::Error::kind(&error) == Kind::NotFound => return Ok(()),
+        node => node?,
+    };
+    nodes.insert(path.to_string(), text);
+    children.iter().try_for_each(|name| walk(store, path.join(name), nodes))
+}
