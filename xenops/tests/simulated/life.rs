@@ -1,0 +1,125 @@
+//! Domains that live: created, asked to stop, ended.
+
+use std::time::Duration;
+
+use xen_types::{DomId, ShutdownReason};
+use xenops::{GuestKind, Host, Kind, Stop};
+use xs::{Path, View as _};
+
+use crate::site::{Site, until, within};
+
+fn long() -> xenops::Limits {
+    within(Duration::from_secs(60))
+}
+
+/// Waits until the guest has written to the store over its own ring.
+fn is_up(host: &Host, dom: DomId) {
+    let node = Path::domain(dom).join("data/guest");
+    until("the guest is up", || host.store().read_opt(&node).is_ok_and(|value| value.is_some()));
+}
+
+#[test]
+fn a_guest_runs_and_is_destroyed_without_a_trace() {
+    let site = Site::new();
+    let (host, before) = (site.host(), site.machine.snapshot().unwrap());
+    let dom = site.create(&host, GuestKind::Pvh, "").unwrap();
+    is_up(&host, dom);
+    host.destroy(dom, &long()).unwrap();
+    before.assert_unchanged(&site.machine);
+}
+
+#[test]
+fn a_paravirtual_guest_is_asked_to_stop_and_goes_without_a_trace() {
+    let site = Site::new();
+    let (host, before) = (site.host(), site.machine.snapshot().unwrap());
+    let dom = site.create(&host, GuestKind::Pv, "").unwrap();
+    is_up(&host, dom);
+    host.shut_down(dom, &long()).unwrap();
+    before.assert_unchanged(&site.machine);
+}
+
+#[test]
+fn a_guest_that_hears_nothing_is_left_running_with_the_request_standing() {
+    let site = Site::new();
+    let host = site.host();
+    let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
+    is_up(&host, dom);
+    let error = host.shut_down(dom, &within(Duration::from_millis(300))).unwrap_err();
+    assert_eq!(error.kind(), Kind::TimedOut);
+    assert_eq!(host.xc().info(dom).unwrap().shutdown, None);
+    let order = Path::domain(dom).join("control/shutdown");
+    assert_eq!(host.store().read(&order).unwrap(), b"poweroff");
+}
+
+#[test]
+fn a_guest_that_acknowledges_and_does_nothing_is_told_from_a_deaf_one() {
+    let site = Site::new();
+    let host = site.host();
+    let dom = site.create(&host, GuestKind::Pv, "lazy").unwrap();
+    is_up(&host, dom);
+    let error = host.shut_down(dom, &within(Duration::from_millis(600))).unwrap_err();
+    let text = std::error::Error::source(&error).unwrap().to_string();
+    assert!(text.ends_with("the request is acknowledged"), "{text}");
+}
+
+#[test]
+fn a_guest_that_crashes_when_asked_to_stop_is_left_to_be_looked_at() {
+    let site = Site::new();
+    let host = site.host();
+    let dom = site.create(&host, GuestKind::Pvh, "crash-asked").unwrap();
+    is_up(&host, dom);
+    host.shut_down(dom, &long()).unwrap_err();
+    assert_eq!(host.xc().info(dom).unwrap().shutdown, Some(ShutdownReason::Crash));
+}
+
+#[test]
+fn a_guest_may_stop_by_itself_and_say_why() {
+    let site = Site::new();
+    let host = site.host();
+    let dom = site.create(&host, GuestKind::Pvh, "reboot").unwrap();
+    let reason = || host.xc().info(dom).unwrap().shutdown;
+    until("the guest has stopped", || reason().is_some());
+    assert_eq!(reason(), Some(ShutdownReason::Reboot));
+}
+
+#[test]
+fn a_paused_guest_obeys_once_it_runs() {
+    let site = Site::new();
+    let host = site.host();
+    let dom = site.create(&host, GuestKind::Pvh, "").unwrap();
+    is_up(&host, dom);
+    host.pause(dom).unwrap();
+    host.request_stop(dom, Stop::Reboot).unwrap();
+    let early = host.shut_down(dom, &within(Duration::from_millis(200))).unwrap_err();
+    assert_eq!(early.kind(), Kind::TimedOut);
+    host.request_stop(dom, Stop::Reboot).unwrap();
+    host.unpause(dom).unwrap();
+    let reason = || host.xc().info(dom).unwrap().shutdown;
+    until("the guest has stopped", || reason().is_some());
+    assert_eq!(reason(), Some(ShutdownReason::Reboot));
+}
+
+#[test]
+fn a_name_is_taken_once() {
+    let site = Site::new();
+    let host = site.host();
+    site.create(&host, GuestKind::Pv, "").unwrap();
+    let error = site.create(&host, GuestKind::Pv, "").unwrap_err();
+    assert_eq!(error.kind(), Kind::Exists);
+}
+
+#[test]
+fn what_one_toolstack_made_another_one_removes() {
+    let site = Site::new();
+    let before = site.machine.snapshot().unwrap();
+    let first = site.machine.process();
+    let host = {
+        let store = first.store().unwrap();
+        Host::from_parts(store, first.xc(), first.xg())
+    };
+    drop(host);
+    let dom = site.create(&site.host(), GuestKind::Pvh, "").unwrap();
+    first.kill();
+    site.host().destroy(dom, &long()).unwrap();
+    before.assert_unchanged(&site.machine);
+}

@@ -1,0 +1,84 @@
+//! A machine with what a toolstack needs on it: a kernel in a file, a folder for locks.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use xc::Release;
+use xen_sim::{Hardware, How, Machine, Process, Which};
+use xen_types::{Deadline, DomId, MiB};
+use xenops::{CreateOptions, DomainConfig, GuestKind, Host, Limits};
+
+/// A machine, and a folder of this test's alone that goes with it.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) machine: Machine,
+    folder: PathBuf,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("xenops-simulated-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).expect("a folder for the test");
+        fs::write(folder.join("kernel"), xen_sim::kernel()).expect("room for a kernel");
+        let machine = Machine::start(&Hardware::new(Release::new(4, 17))).expect("a machine");
+        Self { machine, folder }
+    }
+
+    /// A toolstack with which nothing goes wrong.
+    pub(crate) fn host(&self) -> Host {
+        self.host_of(&self.machine.process())
+    }
+
+    /// A toolstack with which this goes wrong.
+    pub(crate) fn faulty(&self, which: Which, how: How) -> (Arc<Process>, Host) {
+        let process = self.machine.faulty_process(&[(which, how)]);
+        let host = self.host_of(&process);
+        (process, host)
+    }
+
+    fn host_of(&self, process: &Arc<Process>) -> Host {
+        let store = process.store().expect("a connection to the store");
+        Host::from_parts(store, process.xc(), process.xg()).with_lock_folder(&self.folder)
+    }
+
+    pub(crate) fn config(&self, kind: GuestKind, cmdline: &str) -> DomainConfig {
+        let mut config = DomainConfig::new("guest", kind, self.folder.join("kernel"), MiB(4));
+        config.cmdline = cmdline.into();
+        config
+    }
+
+    pub(crate) fn create(
+        &self,
+        host: &Host,
+        kind: GuestKind,
+        cmdline: &str,
+    ) -> xenops::Result<DomId> {
+        let options = CreateOptions::default();
+        host.create(&self.config(kind, cmdline), options, &within(Duration::from_secs(60)))
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+pub(crate) fn within(time: Duration) -> Limits {
+    Limits::until(Deadline::after(time))
+}
+
+/// Asks until the answer is yes, at most a minute.
+pub(crate) fn until(what: &str, mut yes: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !yes() {
+        assert!(start.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
