@@ -34,7 +34,11 @@ impl Host {
         let consoles = self.consoles(dom);
         // A run that lingers, as a backend does not let go of its pages, has the UUID of the next.
         let runs_on = self.xc.domains()?.iter().any(|info| info.uuid == uuid && info.id != dom);
-        self.end(dom)?;
+        if let Err(why) = self.end(dom)
+            && self.lives(dom, uuid)
+        {
+            return Err(why);
+        }
         // While a domain is there the console daemon may still write below its home.
         let mut left: Vec<Leftover> = self.await_end(dom, uuid, limits).into_iter().collect();
         let [home, vm, record] = skeleton_of(dom, uuid);
@@ -49,6 +53,15 @@ impl Host {
         match self.xc.destroy_domain(dom) {
             Err(error) if error.kind() != xc::Kind::NotFound => Err(error.into()),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether a domain is there and nobody has begun to destroy it. A call that failed to may have begun;
+    /// where nobody can tell, it has not.
+    fn lives(&self, dom: DomId, uuid: DomainUuid) -> bool {
+        match self.info(dom) {
+            Ok(info) => info.is_some_and(|info| info.uuid == uuid && !info.is_dying()),
+            Err(_) => true,
         }
     }
 

@@ -1,14 +1,23 @@
 //! One call after the other fails, of whatever layer it is.
+//!
+//! Each walk does the same operation again and again, and has the first call of its process go wrong, then
+//! the second, and so on, until the operation gets past them all.
 
 use std::time::Duration;
 
+use devices::paths::{self, DomainPaths};
 use xen_sim::{How, Which};
-use xenops::GuestKind;
+use xen_types::{DomId, DomainUuid};
+use xenops::{Error, GuestKind, Host, Kind, Leftover, Limits, Remnant, Result};
+use xs::{Path, Store as _};
 
 use crate::site::{Site, within};
 
-/// Creates a guest again and again, and has the first call fail, then the second, and so on, until a
-/// creation gets past them all. How many could fail.
+fn long() -> Limits {
+    within(Duration::from_secs(60))
+}
+
+/// Has the calls of a creation fail one by one, each of which must leave nothing. How many could fail.
 fn creations(kind: GuestKind, how: How) -> usize {
     let site = Site::new();
     let before = site.machine.snapshot().unwrap();
@@ -19,11 +28,10 @@ fn creations(kind: GuestKind, how: How) -> usize {
         match (created, process.failed()) {
             (Err(error), Some(call)) => {
                 assert!(error.leftovers().is_empty(), "{call}: {:?}", error.leftovers());
-                println!("{call}");
                 before.assert_unchanged(&site.machine);
             }
             (Ok(dom), None) => {
-                site.host().destroy(dom, &within(Duration::from_secs(60))).unwrap();
+                site.host().destroy(dom, &long()).unwrap();
                 before.assert_unchanged(&site.machine);
                 return failed;
             }
@@ -55,4 +63,157 @@ fn a_call_done_but_unheard_leaves_nothing_of_a_pv_guest() {
 fn a_call_done_but_unheard_leaves_nothing_of_a_pvh_guest() {
     let failed = creations(GuestKind::Pvh, How::Unheard);
     assert!(failed >= 100, "{failed} calls");
+}
+
+/// Kills a creation at each of its calls. Another toolstack removes the domain, if there is one by then,
+/// after which nothing may be left. At how many calls it could be killed.
+fn killed_creations(kind: GuestKind, how: How) -> usize {
+    let site = Site::new();
+    let (before, next) = (site.machine.snapshot().unwrap(), site.host());
+    let mut killed = 0;
+    loop {
+        let (process, host) = site.faulty(Which::Nth(killed + 1), how);
+        let created = site.create(&host, kind, "");
+        others(&next).into_iter().for_each(|dom| next.destroy(dom, &long()).unwrap());
+        let Some(call) = process.failed() else {
+            created.unwrap();
+            return killed;
+        };
+        println!("{call}");
+        before.assert_unchanged(&site.machine);
+        killed += 1;
+    }
+}
+
+fn others(host: &Host) -> Vec<DomId> {
+    let domains = host.xc().domains().unwrap();
+    domains.iter().map(|domain| domain.id).filter(|dom| *dom != DomId::DOM0).collect()
+}
+
+#[test]
+fn what_a_creation_killed_before_a_call_has_made_the_next_toolstack_removes() {
+    let killed = killed_creations(GuestKind::Pv, How::DeathBefore);
+    assert!(killed >= 100, "{killed} calls");
+}
+
+#[test]
+fn what_a_creation_killed_after_a_call_has_made_the_next_toolstack_removes() {
+    let killed = killed_creations(GuestKind::Pvh, How::DeathAfter);
+    assert!(killed >= 100, "{killed} calls");
+}
+
+/// Has the calls of the end of a guest go wrong one by one, and then another toolstack end it, if it is
+/// still there. What is left after that is removed by `sweep`. How many could go wrong.
+fn ends(
+    how: How,
+    end: impl Fn(&Host, DomId) -> Result<()>,
+    sweep: impl Fn(&Host, &Guest, Option<Error>),
+) -> usize {
+    let site = Site::new();
+    let (before, sound) = (site.machine.snapshot().unwrap(), site.host());
+    let mut failed = 0;
+    loop {
+        let dom = site.create(&sound, GuestKind::Pvh, "").unwrap();
+        let guest = Guest { dom, uuid: sound.xc().info(dom).unwrap().uuid };
+        let (process, host) = site.faulty(Which::Nth(failed + 1), how);
+        let ended = end(&host, dom);
+        if process.failed().is_none() {
+            ended.unwrap();
+            before.assert_unchanged(&site.machine);
+            return failed;
+        }
+        match sound.destroy(dom, &long()) {
+            Err(error) if error.kind() != Kind::NotFound => panic!("{error:?}"),
+            _ => {}
+        }
+        sweep(&sound, &guest, ended.err());
+        before.assert_unchanged(&site.machine);
+        failed += 1;
+    }
+}
+
+struct Guest {
+    dom: DomId,
+    uuid: DomainUuid,
+}
+
+/// Removes what an error says is left in the store, and the folders above, whose removal is not worth an
+/// error.
+fn named(host: &Host, _: &Guest, error: Option<Error>) {
+    let path = |left: &Leftover| match &left.what {
+        Remnant::StorePath(path) => Some(Path::new(path).unwrap()),
+        // Nobody could say whether it had gone.
+        Remnant::Domain(_) => None,
+        other => panic!("left behind: {other}"),
+    };
+    let left = error.iter().flat_map(Error::leftovers).filter_map(path);
+    for path in left.chain(["/libxl", "/vm", "/local/domain/0/backend"].map(Path::from_static)) {
+        host.store().rm_if_exists(&path).unwrap();
+    }
+}
+
+/// Removes all that a domain has in the store.
+fn nodes(host: &Host, guest: &Guest, error: Option<Error>) {
+    let own = DomainPaths(guest.dom);
+    for path in [own.home(), own.record(), paths::vm(guest.uuid)] {
+        host.store().rm_if_exists(&path).unwrap();
+    }
+    named(host, guest, error);
+}
+
+fn destroy(host: &Host, dom: DomId) -> Result<()> {
+    host.destroy(dom, &long())
+}
+
+fn shut_down(host: &Host, dom: DomId) -> Result<()> {
+    host.shut_down(dom, &long())
+}
+
+#[test]
+fn what_a_removal_fails_to_take_away_it_names_or_the_next_one_takes() {
+    let failed = ends(How::Undone, destroy, named);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn a_removal_goes_on_after_a_call_that_was_done_but_unheard() {
+    let failed = ends(How::Unheard, destroy, named);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn a_removal_that_is_killed_leaves_no_more_than_nodes() {
+    let failed = ends(How::DeathBefore, destroy, nodes);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn a_shutdown_that_fails_leaves_a_guest_that_the_next_one_ends() {
+    let failed = ends(How::Undone, shut_down, named);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn a_shutdown_that_is_killed_leaves_a_guest_that_can_be_ended_or_no_more_than_nodes() {
+    let failed = ends(How::DeathAfter, shut_down, nodes);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn a_transaction_that_meets_conflicts_is_tried_again() {
+    let site = Site::new();
+    let faults = [1, 2, 3].map(|nth| (Which::NthOf("TRANSACTION_END", nth), How::Conflict));
+    let (_, host) = site.faulty_in(&faults);
+    site.create(&host, GuestKind::Pvh, "").unwrap();
+}
+
+#[test]
+fn a_toolstack_is_told_that_its_store_is_gone_and_another_one_goes_on() {
+    let site = Site::new();
+    let (host, before) = (site.host(), site.machine.snapshot().unwrap());
+    let dom = site.create(&host, GuestKind::Pvh, "").unwrap();
+    site.machine.restart_store().unwrap();
+    assert_eq!(host.destroy(dom, &long()).unwrap_err().kind(), Kind::Unavailable);
+    site.host().destroy(dom, &long()).unwrap();
+    before.assert_unchanged(&site.machine);
 }

@@ -37,7 +37,11 @@ impl Site {
 
     /// A toolstack with which this goes wrong.
     pub(crate) fn faulty(&self, which: Which, how: How) -> (Arc<Process>, Host) {
-        let process = self.machine.faulty_process(&[(which, how)]);
+        self.faulty_in(&[(which, how)])
+    }
+
+    pub(crate) fn faulty_in(&self, faults: &[(Which, How)]) -> (Arc<Process>, Host) {
+        let process = self.machine.faulty_process(faults);
         let host = self.host_of(&process);
         (process, host)
     }
