@@ -109,7 +109,8 @@ pub fn parse_backend(path: &str) -> Option<(DomId, Kind, DomId, u32)> {
     let server = words.next()?.parse().ok()?;
     let ("backend", kind) = (words.next()?, Kind::new(words.next()?).ok()?) else { return None };
     let (dom, number) = (words.next()?.parse().ok()?, parse_number(words.next()?)?);
-    words.next().is_none().then_some((server, kind, dom, number))
+    let same = DomainPaths(dom).backend(server, &kind, number).as_str() == path;
+    same.then_some((server, kind, dom, number))
 }
 
 /// What the path of a guest's end says, if it is one: the domain, the kind and the device's number.
@@ -202,6 +203,8 @@ mod tests {
         assert_eq!(parse_backend("/local/domain/3/backend/vif/7/1/state"), None);
         assert_eq!(parse_backend("/local/domain/3/device/vif/7/1"), None);
         assert_eq!(parse_backend("/local/domain/3/backend/vif/7/01"), None);
+        assert_eq!(parse_backend("/local/domain/03/backend/vif/7/1"), None);
+        assert_eq!(parse_backend("/local/domain/3/backend/vif/07/1"), None);
         assert_eq!(parse_backend("/local/domain/3/backend//7/1"), None);
         assert_eq!(parse_backend("/local/domainer/3/backend/vif/7/1"), None);
         assert_eq!(parse_backend("/local/domain/3/backend/vif/32752/1"), None);
