@@ -1,7 +1,9 @@
-//! Saves a domain into a file and removes it, or restores one from such a file, perhaps on another host.
-//! `cargo run -p examples --example saved -- save DOMAIN FILE`, or `-- restore FILE`, in the control domain.
+//! Saves a domain into a file and removes it, or restores one from such a file, perhaps on another
+//! host. `cargo run -p examples --example saved -- save DOMAIN FILE`, or `-- restore FILE`, in the
+//! control domain.
 //!
-//! The file holds a description of the domain in a form of this program. Ends with 3 where no Xen runs.
+//! The file holds a description of the domain in a form of this program. Ends with 3 where no Xen
+//! runs.
 
 use std::error::Error;
 use std::path::Path;

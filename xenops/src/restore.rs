@@ -11,20 +11,22 @@ use crate::host::Host;
 use crate::limits::Limits;
 
 impl Host {
-    /// Creates a domain that is what [`Host::save`] wrote, and, unless asked otherwise, lets it run.
+    /// Creates a domain that is what [`Host::save`] wrote, and, unless asked otherwise, lets it
+    /// run.
     ///
-    /// `config` is that of the saved domain, whose kernel, ramdisk and command line are not looked at: with
-    /// as many virtual CPUs and as much memory. The name may be another one, and must be if the saved
-    /// domain is still there. The stream is read to its end and not looked at before, so a broken one
-    /// costs a domain, which is taken away again; a bit that flipped in the guest's memory is not noticed.
+    /// `config` is that of the saved domain, whose kernel, ramdisk and command line are not looked
+    /// at: with as many virtual CPUs and as much memory. The name may be another one, and must be
+    /// if the saved domain is still there. The stream is read to its end and not looked at before,
+    /// so a broken one costs a domain, which is taken away again; a bit that flipped in the guest's
+    /// memory is not noticed.
     ///
-    /// The limits are looked at between the steps, and when the head of the stream has been read. The
-    /// reading of a pipe or socket is ended by whoever has its other end.
+    /// The limits are looked at between the steps, and when the head of the stream has been read.
+    /// The reading of a pipe or socket is ended by whoever has its other end.
     ///
     /// # Errors
-    /// Whatever fails, all that was made is taken away again; [`Error::leftovers`] names what could not
-    /// be. [`crate::Kind::Exists`] for a name in use, [`crate::Kind::NoMemory`] when the host lacks
-    /// memory; with libxenguest's words for a stream that cannot be.
+    /// Whatever fails, all that was made is taken away again; [`Error::leftovers`] names what could
+    /// not be. [`crate::Kind::Exists`] for a name in use, [`crate::Kind::NoMemory`] when the host
+    /// lacks memory; with libxenguest's words for a stream that cannot be.
     pub fn restore(
         &self,
         from: BorrowedFd<'_>,

@@ -1,5 +1,5 @@
-//! Saving a domain: the guest suspends itself, its state goes into a stream, and then it is removed or
-//! goes on. Whatever fails, it goes on.
+//! Saving a domain: the guest suspends itself, its state goes into a stream, and then it is removed
+//! or goes on. Whatever fails, it goes on.
 
 use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -38,8 +38,8 @@ impl Default for SaveOptions {
 pub enum Afterwards {
     /// It is removed.
     Removed,
-    /// It goes on: the save is a checkpoint. Its disks change from then on, unless they are copied while it
-    /// is still suspended.
+    /// It goes on: the save is a checkpoint. Its disks change from then on, unless they are copied
+    /// while it is still suspended.
     GoesOn,
     /// It stays suspended, until it is removed or [`Host::resume`] lets it go on.
     StaysSuspended,
@@ -67,20 +67,21 @@ pub enum SaveProgress {
 impl Host {
     /// Writes a domain to `to`, for [`Host::restore`] here or elsewhere.
     ///
-    /// The guest must know how to suspend, as Linux does. `told` hears how far it is, in between the
-    /// work. The limits are looked at before and after each step, while the guest is waited for, and each
-    /// 4 MiB of memory. A write to a pipe or socket that does not return is ended by whoever has its other
-    /// end.
+    /// The guest must know how to suspend, as Linux does. `told` hears how far it is, in between
+    /// the work. The limits are looked at before and after each step, while the guest is waited
+    /// for, and each 4 MiB of memory. A write to a pipe or socket that does not return is ended by
+    /// whoever has its other end.
     ///
     /// # Errors
-    /// Whatever fails, the domain runs on, unless it was suspended before: a request that it had not taken
-    /// is withdrawn, and a domain that had suspended is resumed; [`Error::leftovers`] says if that did not
-    /// succeed. What was written to the stream is worth nothing then. [`crate::Kind::Unavailable`] for a
-    /// live save of a PV guest where Xen was built without shadow paging, as Debian's is.
-    /// [`crate::Kind::Cancelled`] and [`crate::Kind::TimedOut`] for the limits, [`crate::Kind::NoMemory`]
-    /// for a file system that is full, [`crate::Kind::Busy`] for a domain that is paused, has another
-    /// request to answer, or devices that cannot be removed yet if it is to be removed. A domain that is
-    /// saved and could not be removed is as for [`Host::destroy`].
+    /// Whatever fails, the domain runs on, unless it was suspended before: a request that it had
+    /// not taken is withdrawn, and a domain that had suspended is resumed; [`Error::leftovers`]
+    /// says if that did not succeed. What was written to the stream is worth nothing then.
+    /// [`crate::Kind::Unavailable`] for a live save of a PV guest where Xen was built without
+    /// shadow paging, as Debian's is. [`crate::Kind::Cancelled`] and [`crate::Kind::TimedOut`] for
+    /// the limits, [`crate::Kind::NoMemory`] for a file system that is full, [`crate::Kind::Busy`]
+    /// for a domain that is paused, has another request to answer, or devices that cannot be
+    /// removed yet if it is to be removed. A domain that is saved and could not be removed is as
+    /// for [`Host::destroy`].
     ///
     /// # Panics
     /// If `told` does; the domain runs on first.
@@ -95,8 +96,8 @@ impl Host {
         self.save_and(dom, to, options, limits, told, &mut || Ok(()))
     }
 
-    /// The same, and does something with what was written, before the domain is removed. If that fails, so
-    /// does the save.
+    /// The same, and does something with what was written, before the domain is removed. If that
+    /// fails, so does the save.
     pub(crate) fn save_and(
         &self,
         dom: DomId,

@@ -4,8 +4,8 @@
 //! save     head, description ─▶ stream ─▶ read back, sealed, on the disk ─▶ the domain is removed
 //! restore  the whole file is read ─▶ is it another guest than described? ─▶ a domain is made
 //! ```
-//! A file that is not sealed is no saved domain, so a save that fails or dies leaves none, and the domain
-//! goes on in each case where this process can still see to it.
+//! A file that is not sealed is no saved domain, so a save that fails or dies leaves none, and the
+//! domain goes on in each case where this process can still see to it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -26,15 +26,16 @@ use crate::limits::Limits;
 use crate::save::{SaveOptions, SaveProgress};
 
 impl Host {
-    /// Saves a domain into a new file at `path`, which only its owner may read: it holds the guest's
-    /// memory. `description` goes in too, for whoever restores: the domain's configuration, say.
+    /// Saves a domain into a new file at `path`, which only its owner may read: it holds the
+    /// guest's memory. `description` goes in too, for whoever restores: the domain's configuration,
+    /// say.
     ///
-    /// The file is sealed with a checksum and on the disk before the domain is removed. It must not be there
-    /// before, and is not there if the save fails.
+    /// The file is sealed with a checksum and on the disk before the domain is removed. It must not
+    /// be there before, and is not there if the save fails.
     ///
     /// # Errors
-    /// As for [`Host::save`]; [`crate::Kind::Exists`] for a file that is there, and what the file system
-    /// says.
+    /// As for [`Host::save`]; [`crate::Kind::Exists`] for a file that is there, and what the file
+    /// system says.
     pub fn save_to_file(
         &self,
         dom: DomId,
@@ -68,8 +69,8 @@ impl Host {
     /// [`Host::restore`] says holds here too, but that the file is known to be whole.
     ///
     /// # Errors
-    /// As for [`Host::restore`]; [`Problem::Config`] if `config` is not that of the saved domain, as far as
-    /// the file shows: then no domain is touched.
+    /// As for [`Host::restore`]; [`Problem::Config`] if `config` is not that of the saved domain,
+    /// as far as the file shows: then no domain is touched.
     pub fn restore_from_file(
         &self,
         from: &mut SavedFile,
@@ -96,12 +97,12 @@ pub struct SavedFile {
 }
 
 impl SavedFile {
-    /// Reads a file that [`Host::save_to_file`] wrote, from its first byte to its last. Nothing keeps others
-    /// from changing it afterwards: who may write it can restore what they like.
+    /// Reads a file that [`Host::save_to_file`] wrote, from its first byte to its last. Nothing
+    /// keeps others from changing it afterwards: who may write it can restore what they like.
     ///
     /// # Errors
-    /// [`crate::Kind::Invalid`] with what is wrong with it and where, [`crate::Kind::Unavailable`] for a
-    /// version that is not known here, and what the file system says.
+    /// [`crate::Kind::Invalid`] with what is wrong with it and where, [`crate::Kind::Unavailable`]
+    /// for a version that is not known here, and what the file system says.
     pub fn open(path: &Path) -> Result<Self> {
         let fail =
             |cause| Error::new("read saved", Subject::Name(path.display().to_string()), cause);

@@ -5,8 +5,8 @@
 //!  asked ────────────────────────────▶ unheard ────▶ acknowledged ─────▶ suspended
 //!  given up then:                      withdrawn     waited for, resumed   resumed
 //! ```
-//! So a guest that was asked runs on, whenever the caller loses patience. The node is the guest's: what it
-//! holds decides only whether a request is taken back.
+//! So a guest that was asked runs on, whenever the caller loses patience. The node is the guest's:
+//! what it holds decides only whether a request is taken back.
 
 use std::time::Instant;
 
@@ -22,14 +22,15 @@ use crate::limits::Limits;
 use crate::remove::removal_limits;
 
 impl Host {
-    /// Asks a domain to suspend itself, and waits until it has: its memory stays, its vcpus stand still. One
-    /// that is suspended already is left so.
+    /// Asks a domain to suspend itself, and waits until it has: its memory stays, its vcpus stand
+    /// still. One that is suspended already is left so.
     ///
     /// # Errors
-    /// [`crate::Kind::TimedOut`] and [`crate::Kind::Cancelled`]: the domain then runs on. A request that
-    /// it had not taken is withdrawn; one that it had taken is waited for, for up to 10 s, and the domain
-    /// resumed. [`Error::leftovers`] says so if that did not succeed. [`crate::Kind::Busy`] if it is paused
-    /// or has another request to answer, [`Problem::Ended`] if it stopped in another way.
+    /// [`crate::Kind::TimedOut`] and [`crate::Kind::Cancelled`]: the domain then runs on. A request
+    /// that it had not taken is withdrawn; one that it had taken is waited for, for up to 10 s, and
+    /// the domain resumed. [`Error::leftovers`] says so if that did not succeed.
+    /// [`crate::Kind::Busy`] if it is paused or has another request to answer, [`Problem::Ended`]
+    /// if it stopped in another way.
     pub fn suspend(&self, dom: DomId, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("suspend", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
@@ -39,12 +40,12 @@ impl Host {
         suspended.map_err(|cause| fail(cause).with_leftovers(left))
     }
 
-    /// Lets a suspended domain go on where it is. To the guest, its call to suspend says that it was not
-    /// saved, and it keeps its rings and ports.
+    /// Lets a suspended domain go on where it is. To the guest, its call to suspend says that it
+    /// was not saved, and it keeps its rings and ports.
     ///
     /// # Errors
-    /// [`crate::Kind::Invalid`] if it is not suspended, [`crate::Kind::NotFound`] if there is no such
-    /// domain.
+    /// [`crate::Kind::Invalid`] if it is not suspended, [`crate::Kind::NotFound`] if there is no
+    /// such domain.
     pub fn resume(&self, dom: DomId) -> Result<()> {
         let fail = |cause: Cause| Error::new("resume", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
@@ -52,8 +53,8 @@ impl Host {
         self.resume_guest(dom).map_err(fail)
     }
 
-    /// Asks for a suspension and sees to it, or to it that the guest runs on; what that did not achieve
-    /// goes to `left`.
+    /// Asks for a suspension and sees to it, or to it that the guest runs on; what that did not
+    /// achieve goes to `left`.
     pub(crate) fn suspend_guest(
         &self,
         dom: DomId,

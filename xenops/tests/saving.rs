@@ -1,5 +1,6 @@
-//! Suspending and saving a guest that answers well, late, otherwise or not at all, on an embedded store. In
-//! place of Xen there is one domain with a state, and in place of libxenguest a save that does the least.
+//! Suspending and saving a guest that answers well, late, otherwise or not at all, on an embedded
+//! store. In place of Xen there is one domain with a state, and in place of libxenguest a save that
+//! does the least.
 
 #![allow(clippy::unwrap_used, reason = "also in what tests share")]
 

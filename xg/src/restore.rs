@@ -61,24 +61,26 @@ pub struct Restored {
 }
 
 impl Xg {
-    /// Reads the state of a domain from `from` into the new domain `dom`, whose memory it populates.
+    /// Reads the state of a domain from `from` into the new domain `dom`, whose memory it
+    /// populates.
     ///
-    /// The domain must be new, and what precedes in the [order of calls](crate) done, but for the CPU
-    /// policy, which is in the stream: of the same kind, with at least as many virtual CPUs and as much
-    /// memory as the saved one. It stays paused. A restore that failed leaves a domain that is good for
-    /// nothing but to be destroyed.
+    /// The domain must be new, and what precedes in the [order of calls](crate) done, but for the
+    /// CPU policy, which is in the stream: of the same kind, with at least as many virtual CPUs and
+    /// as much memory as the saved one. It stays paused. A restore that failed leaves a domain that
+    /// is good for nothing but to be destroyed.
     ///
     /// libxenguest is made for streams that nobody trusts, and checks their structure, not their
     /// content: a bit that flipped in a page is restored as it is.
     ///
-    /// `go_on` is asked before anything is done and once the head of the stream has been read, with each
-    /// checkpoint too. Between these, whoever writes to a pipe or socket ends the restore by closing it.
+    /// `go_on` is asked before anything is done and once the head of the stream has been read, with
+    /// each checkpoint too. Between these, whoever writes to a pipe or socket ends the restore by
+    /// closing it.
     ///
     /// # Errors
     /// [`Error::Restore`]: [`Kind::Cancelled`](crate::Kind::Cancelled) if the caller stopped it,
-    /// [`Kind::NoMemory`](crate::Kind::NoMemory) if the host or the domain's ceiling has not enough, or
-    /// another kind with libxenguest's words, for a stream that cannot be or that ends too early, say.
-    /// [`Error::CpuPolicy`] if the policy of the options was refused.
+    /// [`Kind::NoMemory`](crate::Kind::NoMemory) if the host or the domain's ceiling has not
+    /// enough, or another kind with libxenguest's words, for a stream that cannot be or that ends
+    /// too early, say. [`Error::CpuPolicy`] if the policy of the options was refused.
     ///
     /// # Panics
     /// If `go_on` does, once libxenguest has cleaned up.

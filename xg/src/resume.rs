@@ -9,9 +9,9 @@ use crate::backend::CallError;
 use crate::{Error, Result, Xg};
 
 impl Xg {
-    /// Lets `dom`, which has suspended itself, go on where it is, as after a save that failed or that
-    /// was a checkpoint. Its call to suspend returns 1: it was not saved, and keeps its rings and
-    /// ports. Guests that do not know this answer are for [`Xg::resume_as_new`].
+    /// Lets `dom`, which has suspended itself, go on where it is, as after a save that failed or
+    /// that was a checkpoint. Its call to suspend returns 1: it was not saved, and keeps its rings
+    /// and ports. Guests that do not know this answer are for [`Xg::resume_as_new`].
     ///
     /// For PV, and for HVM with PV drivers (those that set
     /// [`HvmParam::CALLBACK_IRQ`](xc::HvmParam::CALLBACK_IRQ)), the answer is written into the
@@ -25,24 +25,25 @@ impl Xg {
         self.backend.domain_resume(dom, true).map_err(|e| Error::operation("resume", Some(dom), e))
     }
 
-    /// Lets `dom`, which has suspended itself, go on as if it had been restored: its call to suspend
-    /// returns 0, and it connects to its daemons and devices anew. All guests that suspend can do that;
-    /// it is for those that do not know the answer of [`Xg::resume`]. What a restored domain finds is for
-    /// the caller to see to: ports that nobody uses, backends that wait.
+    /// Lets `dom`, which has suspended itself, go on as if it had been restored: its call to
+    /// suspend returns 0, and it connects to its daemons and devices anew. All guests that suspend
+    /// can do that; it is for those that do not know the answer of [`Xg::resume`]. What a restored
+    /// domain finds is for the caller to see to: ports that nobody uses, backends that wait.
     ///
-    /// Of an HVM or PVH domain, nothing is changed. Of a PV domain, libxenguest writes machine frames into
-    /// the start info, and takes them from a map at places that the guest itself wrote, without a look at
-    /// the bounds of the map (`xc_domain_resume_any`, `tools/libs/guest/xg_resume.c`, 4.15 to 4.22). So the
-    /// start info is looked at here before; `memory` is for that. The guest stands still and cannot change
-    /// it in between, but a domain that it granted this page for writing could: do not resume guests so
-    /// whom you would not trust with that.
+    /// Of an HVM or PVH domain, nothing is changed. Of a PV domain, libxenguest writes machine
+    /// frames into the start info, and takes them from a map at places that the guest itself wrote,
+    /// without a look at the bounds of the map (`xc_domain_resume_any`,
+    /// `tools/libs/guest/xg_resume.c`, 4.15 to 4.22). So the start info is looked at here before;
+    /// `memory` is for that. The guest stands still and cannot change it in between, but a domain
+    /// that it granted this page for writing could: do not resume guests so whom you would not
+    /// trust with that.
     ///
     /// # Errors
     /// [`Kind::Invalid`](crate::Kind::Invalid) if `dom` has not suspended itself, and with
     /// [`Error::StartInfo`] for a PV guest that left what cannot be,
     /// [`Kind::Unavailable`](crate::Kind::Unavailable) for a 32-bit PV guest,
-    /// [`Kind::NotFound`](crate::Kind::NotFound) if it is gone, another kind with libxenguest's words for
-    /// a PV guest that publishes no map of its memory.
+    /// [`Kind::NotFound`](crate::Kind::NotFound) if it is gone, another kind with libxenguest's
+    /// words for a PV guest that publishes no map of its memory.
     #[doc(alias = "xc_domain_resume")]
     pub fn resume_as_new(&self, xc: &Xc, memory: &ForeignMemory, dom: DomId) -> Result<()> {
         let fail = |source| Error::Look { dom, operation: "resume", source };
@@ -93,13 +94,15 @@ impl Xg {
     }
 }
 
-/// Of more, libxenguest would read the list of lists beyond its one page (`xc_core_arch_map_p2m_tree_rw`,
-/// `tools/libs/guest/xg_core_x86.c`): 512 times 512 times 512 frames, 512 GiB.
+/// Of more, libxenguest would read the list of lists beyond its one page
+/// (`xc_core_arch_map_p2m_tree_rw`, `tools/libs/guest/xg_core_x86.c`): 512 times 512 times 512
+/// frames, 512 GiB.
 const MOST_FRAMES: u64 = 1 << 27;
-/// A guest's page tables decide how much of a larger map libxenguest maps, in steps of so many frames
-/// (`xc_core_arch_map_p2m_list_rw`, the same file).
+/// A guest's page tables decide how much of a larger map libxenguest maps, in steps of so many
+/// frames (`xc_core_arch_map_p2m_list_rw`, the same file).
 const SURELY_MAPPED: u64 = 1 << 18;
-/// `store_mfn` in the start info of a 64-bit guest (`struct start_info`, `xen/include/public/xen.h`).
+/// `store_mfn` in the start info of a 64-bit guest (`struct start_info`,
+/// `xen/include/public/xen.h`).
 const STORE: usize = 56;
 /// `console.domU.mfn` there.
 const CONSOLE: usize = 72;

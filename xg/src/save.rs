@@ -24,15 +24,15 @@ pub use self::precopy::{Precopied, Precopy, PrecopyLimits};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SaveOptions {
-    /// Whether its memory is sent while it runs, and again what it wrote meanwhile, so that it stands
-    /// still for the rest only.
+    /// Whether its memory is sent while it runs, and again what it wrote meanwhile, so that it
+    /// stands still for the rest only.
     pub live: bool,
     /// When to suspend it at the latest, if it is saved live.
     pub limits: PrecopyLimits,
     /// What the stream holds.
     pub stream: StreamKind,
-    /// Send all memory once more at the end of a live save, for the restore to compare. It finds what
-    /// was not noticed to change. In 4.15 of streams of checkpoints alone.
+    /// Send all memory once more at the end of a live save, for the restore to compare. It finds
+    /// what was not noticed to change. In 4.15 of streams of checkpoints alone.
     pub verify: bool,
 }
 
@@ -54,8 +54,8 @@ impl SaveOptions {
 pub enum StreamKind {
     /// One state of a domain.
     Plain,
-    /// One state after another of a domain that goes on between them (Remus). The restore takes the last
-    /// one that arrived whole. HVM and PVH: log-dirty mode stays on all the time.
+    /// One state after another of a domain that goes on between them (Remus). The restore takes the
+    /// last one that arrived whole. HVM and PVH: log-dirty mode stays on all the time.
     Checkpoints,
 }
 
@@ -68,8 +68,8 @@ impl StreamKind {
     }
 }
 
-/// What a save asks of its caller while it runs, on the thread that called [`Xg::save`], which waits
-/// for the answer.
+/// What a save asks of its caller while it runs, on the thread that called [`Xg::save`], which
+/// waits for the answer.
 pub trait Saving {
     /// Asks the domain to suspend itself, and waits until Xen reports
     /// [`ShutdownReason::Suspend`](xen_types::ShutdownReason::Suspend). The save looks for itself.
@@ -78,8 +78,8 @@ pub trait Saving {
     /// [`Stopped`] if it did not. The caller keeps the reason, and the domain as it was.
     fn suspend(&mut self) -> Result<(), Stopped>;
 
-    /// Whether to go on. Asked before anything is done, before and after each of the other questions, and
-    /// each 4 MiB of memory; so not during a write that does not return.
+    /// Whether to go on. Asked before anything is done, before and after each of the other
+    /// questions, and each 4 MiB of memory; so not during a write that does not return.
     fn go_on(&mut self) -> bool {
         true
     }
@@ -93,8 +93,8 @@ pub trait Saving {
     /// How much of the present round has been sent, each 4 MiB and at its end.
     fn progress(&mut self, _sent: PageCount, _of: PageCount) {}
 
-    /// Tells the device model of an HVM domain to log what it writes, before a live save, or no more to
-    /// do so. Without a device model there is nothing to do.
+    /// Tells the device model of an HVM domain to log what it writes, before a live save, or no
+    /// more to do so. Without a device model there is nothing to do.
     ///
     /// # Errors
     /// [`Stopped`] if it could not be told.
@@ -138,8 +138,8 @@ pub enum Checkpoint {
 pub struct Saved {
     /// How often memory was sent, in one round after another.
     pub rounds: u32,
-    /// The frames of all rounds, each as often as it was sent. The first round counts the frames that
-    /// have no memory too.
+    /// The frames of all rounds, each as often as it was sent. The first round counts the frames
+    /// that have no memory too.
     pub frames: PageCount,
 }
 
@@ -172,17 +172,17 @@ impl Xg {
     /// Writes `dom` to `to`, in libxenguest's format (`docs/specs/libxc-migration-stream.pandoc` of
     /// Xen), for [`Xg::restore`] here or elsewhere.
     ///
-    /// A plain save leaves the domain suspended, well or not once it is: the caller destroys it, or lets
-    /// it go on with [`Xg::resume`], which makes the save a checkpoint. Disks, and the device model of an
-    /// HVM guest, are the caller's to save. Log-dirty mode is off afterwards, on every path. A live save
-    /// of a PV guest needs a Xen with shadow paging
+    /// A plain save leaves the domain suspended, well or not once it is: the caller destroys it, or
+    /// lets it go on with [`Xg::resume`], which makes the save a checkpoint. Disks, and the device
+    /// model of an HVM guest, are the caller's to save. Log-dirty mode is off afterwards, on every
+    /// path. A live save of a PV guest needs a Xen with shadow paging
     /// ([`Capabilities::SHADOW`](xc::Capabilities::SHADOW)).
     ///
-    /// The caller is asked along the way ([`Saving`]); there and each 4 MiB the save can be ended. What
-    /// cannot be interrupted is a write that does not return, which whoever has the other end of a pipe or
-    /// socket ends by closing it, and the enumeration of a PV guest's map at the beginning. A descriptor in
-    /// non-blocking mode fails the save when it is full. A pipe nobody reads from raises SIGPIPE, which
-    /// Rust programs ignore unless told otherwise.
+    /// The caller is asked along the way ([`Saving`]); there and each 4 MiB the save can be ended.
+    /// What cannot be interrupted is a write that does not return, which whoever has the other end
+    /// of a pipe or socket ends by closing it, and the enumeration of a PV guest's map at the
+    /// beginning. A descriptor in non-blocking mode fails the save when it is full. A pipe nobody
+    /// reads from raises SIGPIPE, which Rust programs ignore unless told otherwise.
     ///
     /// OpenXT's `domain_save` did this without ever asking the guest.
     ///

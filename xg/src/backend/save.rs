@@ -8,11 +8,11 @@ use xenguest_sys::{PrecopyStats, Progress};
 
 use super::CallError;
 
-/// The calls for saved domains. One that is not implemented fails as a function does that the library
-/// of a release lacks.
+/// The calls for saved domains. One that is not implemented fails as a function does that the
+/// library of a release lacks.
 pub trait SaveCalls: Hypervisor {
-    /// `xc_domain_save`, without a descriptor for answers. `flags` are `XCFLAGS_*`, `stream` is one of
-    /// `XC_STREAM_*`.
+    /// `xc_domain_save`, without a descriptor for answers. `flags` are `XCFLAGS_*`, `stream` is one
+    /// of `XC_STREAM_*`.
     fn domain_save(
         &self,
         _dom: DomId,
@@ -40,8 +40,8 @@ pub trait SaveCalls: Hypervisor {
 
 /// What `xc_domain_save` calls back: `struct save_callbacks`.
 ///
-/// The numbers are those of C. If a method panics, the call fails as soon as it can, no other method is
-/// called, and the panic goes on after the call.
+/// The numbers are those of C. If a method panics, the call fails as soon as it can, no other
+/// method is called, and the panic goes on after the call.
 pub trait Saver {
     /// `suspend`: 0 if the domain did not suspend itself.
     fn suspend(&mut self) -> i32;
@@ -53,13 +53,13 @@ pub trait Saver {
     fn checkpoint(&mut self) -> i32;
     /// `switch_qemu_logdirty`: 0 for success.
     fn switch_qemu_logdirty(&mut self, dom: DomId, enable: bool) -> i32;
-    /// What the library's logger is told, each 4 MiB: false takes the stream away from the library, so
-    /// that the next thing it writes fails.
+    /// What the library's logger is told, each 4 MiB: false takes the stream away from the library,
+    /// so that the next thing it writes fails.
     fn progress(&mut self, progress: Progress<'_>) -> bool;
 }
 
-/// What `xc_domain_restore` calls back: `struct restore_callbacks`, as far as streams without answers
-/// have a use for it. A panic is as for [`Saver`].
+/// What `xc_domain_restore` calls back: `struct restore_callbacks`, as far as streams without
+/// answers have a use for it. A panic is as for [`Saver`].
 pub trait Restorer {
     /// `static_data_done` with `XGR_SDD_MISSING_*`: 0 for success.
     fn static_data_done(&mut self, missing: u32) -> i32;

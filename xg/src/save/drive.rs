@@ -1,5 +1,5 @@
-//! What stands between libxenguest's callbacks and the caller's [`Saving`]: looks whether to go on, keeps
-//! the limits, and knows how far the save is.
+//! What stands between libxenguest's callbacks and the caller's [`Saving`]: looks whether to go on,
+//! keeps the limits, and knows how far the save is.
 
 use xen_types::{DomId, PageCount};
 use xenguest_sys::{PrecopyStats, Progress};

@@ -13,8 +13,8 @@ pub struct Precopied {
     pub rounds: u32,
     /// The frames sent in them.
     pub sent: PageCount,
-    /// The frames that are to be sent now. Before the first round all that the domain can have, after a
-    /// round none is known until they have been counted.
+    /// The frames that are to be sent now. Before the first round all that the domain can have,
+    /// after a round none is known until they have been counted.
     pub dirty: Option<PageCount>,
 }
 

@@ -62,7 +62,8 @@ xenctrl_sys::c_structs! {
 pub type Callback = Option<unsafe extern "C" fn(*mut c_void) -> c_int>;
 /// Takes what was sent so far and `data`; answers with one of `XGS_POLICY_*`.
 pub type PrecopyPolicy = Option<unsafe extern "C" fn(PrecopyStats, *mut c_void) -> c_int>;
-/// Takes domain, whether writes are to be logged, `data`; answers 0, or anything else for a failure.
+/// Takes domain, whether writes are to be logged, `data`; answers 0, or anything else for a
+/// failure.
 pub type SwitchLogDirty = Option<unsafe extern "C" fn(u32, c_uint, *mut c_void) -> c_int>;
 /// Takes `XGR_SDD_MISSING_*` and `data`; answers 0, or anything else for a failure.
 pub type StaticDataDone = Option<unsafe extern "C" fn(c_uint, *mut c_void) -> c_int>;

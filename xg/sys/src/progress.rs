@@ -1,7 +1,8 @@
 //! How far a call has come, told while it runs.
 //!
-//! libxenguest reports progress through the logger of its handle, on the thread that called it. So an
-//! observer is known by thread, for the time of one call, and holds up the call while it is told.
+//! libxenguest reports progress through the logger of its handle, on the thread that called it. So
+//! an observer is known by thread, for the time of one call, and holds up the call while it is
+//! told.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -20,14 +21,15 @@ pub struct Progress<'a> {
     pub total: u64,
 }
 
-/// Runs `call` and tells `observer` meanwhile of the progress that the library reports on this thread.
+/// Runs `call` and tells `observer` meanwhile of the progress that the library reports on this
+/// thread.
 ///
 /// # Panics
 /// If `call` does, or `observer` did: then once `call` has returned, and it was told no more.
 pub fn observe_progress<R>(observer: &mut dyn FnMut(Progress<'_>), call: impl FnOnce() -> R) -> R {
     let observer: *mut (dyn FnMut(Progress<'_>) + '_) = observer;
-    // SAFETY: a type that differs in the lifetime alone: the pointer is taken back before this function
-    // returns, which the lifetime outlives.
+    // SAFETY: a type that differs in the lifetime alone: the pointer is taken back before this
+    // function returns, which the lifetime outlives.
     let observer = unsafe {
         mem::transmute::<
             *mut (dyn FnMut(Progress<'_>) + '_),
@@ -47,8 +49,8 @@ pub fn observe_progress<R>(observer: &mut dyn FnMut(Progress<'_>), call: impl Fn
 /// Tells the observer of this thread, if there is one. Does not panic.
 pub(crate) fn tell(doing: &CStr, done: u64, total: u64) {
     if let Some(observer) = OBSERVER.with_borrow_mut(|state| state.observer.take()) {
-        // SAFETY: must live, and nobody else use it: `observe_progress` keeps it until the call that is
-        // under way returns, and while it runs here it is out of reach.
+        // SAFETY: must live, and nobody else use it: `observe_progress` keeps it until the call
+        // that is under way returns, and while it runs here it is out of reach.
         let told = unsafe { &mut *observer };
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             told(Progress { doing: &doing.to_string_lossy(), done, total });

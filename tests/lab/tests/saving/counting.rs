@@ -1,12 +1,13 @@
 //! A Linux guest that counts aloud and says the checksum of what it keeps in its memory.
 
 use std::fs;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use xen_types::{Deadline, DomId, MiB, ShutdownReason};
 use xenops::{CreateOptions, DomainConfig, GuestKind, Host, Limits, State, TscMode};
 
-use crate::dom0::{run, until};
+use crate::dom0::run;
 
 /// The guest, destroyed with the test whatever happens.
 pub(crate) struct Counting {
@@ -18,7 +19,7 @@ impl Counting {
     /// A guest of this configuration that has begun to count.
     pub(crate) fn start(host: &Host, config: &DomainConfig) -> Self {
         for _ in 0..3 {
-            let id = host.create(config, CreateOptions::default(), &minutes(2)).expect("create");
+            let id = host.create(config, CreateOptions::default(), &minutes(5)).expect("create");
             let guest = Self { id, name: config.name.clone() };
             if guest.begins(host) {
                 return guest;
@@ -105,4 +106,13 @@ pub(crate) fn config(name: &str, kind: GuestKind, more: &str) -> DomainConfig {
 
 pub(crate) fn minutes(minutes: u64) -> Limits {
     Limits::until(Deadline::after(Duration::from_secs(60 * minutes)))
+}
+
+/// Asks until the answer is yes: a guest on an emulated processor beside others takes its time.
+fn until(what: &str, mut yes: impl FnMut() -> bool) {
+    let limits = minutes(4);
+    while !yes() {
+        assert!(!limits.deadline.passed(Instant::now()), "not within four minutes: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -93,7 +93,7 @@ fn a_saved_file_that_was_damaged_costs_no_domain() {
     assert_eq!(saved.description(), b"of sealed");
     let other = of_other_kind(&config);
     let options = CreateOptions::default();
-    let other = host.restore_from_file(&mut saved, &other, options, &minutes(1)).unwrap_err();
+    let other = host.restore_from_file(&mut saved, &other, options, &minutes(5)).unwrap_err();
     assert_eq!(other.kind(), Kind::Invalid, "{other:?}");
     before.assert_unchanged();
 
@@ -103,7 +103,7 @@ fn a_saved_file_that_was_damaged_costs_no_domain() {
     again.goes_on();
     assert_eq!(again.checksum(), sum);
     let exists =
-        host.save_to_file(id, &image.0, b"", &still(Afterwards::GoesOn), &minutes(1), &mut |_| ());
+        host.save_to_file(id, &image.0, b"", &still(Afterwards::GoesOn), &minutes(5), &mut |_| ());
     assert_eq!(exists.unwrap_err().kind(), Kind::Exists);
     file.set_len(size - 1).expect("truncate");
     assert_eq!(SavedFile::open(&image.0).unwrap_err().kind(), Kind::Invalid);

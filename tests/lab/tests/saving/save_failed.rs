@@ -12,9 +12,10 @@ use crate::counting::{Counting, config, minutes};
 use crate::dom0::{Config, Guest, ok};
 use crate::support::{Image, host, live, runs_on, save, still};
 
-/// A save that is cancelled when it has come so far, after which the guest runs on as if nothing had been.
+/// A save that is cancelled when it has come so far, after which the guest runs on as if nothing
+/// had been.
 fn cancelled(host: &Host, guest: &Counting, how: &SaveOptions, at: fn(&SaveProgress) -> bool) {
-    let limits = minutes(2);
+    let limits = minutes(5);
     let mut reached = false;
     let image = Image::new(&guest.name);
     let error = host
@@ -31,7 +32,7 @@ fn cancelled(host: &Host, guest: &Counting, how: &SaveOptions, at: fn(&SaveProgr
 
 /// Cancelled before anything, then in each phase of a still save; at the end it can still be saved.
 fn is_unharmed_by_cancelled_saves(host: &Host, guest: &Counting) {
-    let limits = minutes(2);
+    let limits = minutes(5);
     limits.cancel.request();
     let null = File::create("/dev/null").expect("it is in /dev");
     let early = host.save(guest.id, null.as_fd(), &SaveOptions::default(), &limits, &mut |_| ());
@@ -76,7 +77,7 @@ fn a_guest_that_can_be_saved_nowhere_runs_on() {
     let guest = Counting::start(&host, &config("full", GuestKind::Pv, ""));
     let full = OpenOptions::new().write(true).open("/dev/full").expect("it is in /dev");
     let options = still(Afterwards::Removed);
-    let error = host.save(guest.id, full.as_fd(), &options, &minutes(1), &mut |_| ());
+    let error = host.save(guest.id, full.as_fd(), &options, &minutes(5), &mut |_| ());
     runs_on(&guest, &error.unwrap_err(), Kind::NoMemory);
 }
 
@@ -98,6 +99,6 @@ fn a_guest_that_ignores_a_save_is_asked_no_more() {
     let request = ok("xenstore-read", &[&format!("/local/domain/{dom}/control/shutdown")]);
     assert_eq!(request.trim(), "");
     ok("xenops", &["pause", "deaf"]);
-    let paused = host.suspend(dom, &minutes(1)).unwrap_err();
+    let paused = host.suspend(dom, &minutes(5)).unwrap_err();
     assert_eq!(paused.kind(), Kind::Busy, "{paused:?}");
 }

@@ -28,7 +28,7 @@ fn counts_on_after(kind: GuestKind, name: &str, options: &SaveOptions) -> Saved 
     again.goes_on();
     assert!(again.first() > count, "{} after {count}", again.first());
     assert_eq!(again.checksum(), sum);
-    host.shut_down(again.id, &minutes(1)).expect("it still hears xenstore");
+    host.shut_down(again.id, &minutes(5)).expect("it still hears xenstore");
     before.assert_unchanged();
     saved
 }
@@ -58,7 +58,7 @@ fn a_live_save_of_a_pv_guest_is_refused_where_xen_cannot_log_its_writes() {
     let dom: DomId = guest.id.parse().expect("a number");
     let null = File::create("/dev/null").expect("it is in /dev");
     let options = live(Afterwards::GoesOn);
-    let refused = host.save(dom, null.as_fd(), &options, &minutes(1), &mut |_| ()).unwrap_err();
+    let refused = host.save(dom, null.as_fd(), &options, &minutes(5), &mut |_| ()).unwrap_err();
     assert_eq!(refused.kind(), Kind::Unavailable, "{refused:?}");
 }
 
@@ -140,7 +140,7 @@ fn a_saved_guest_that_stays_suspended_is_resumed_on_request() {
     // What was suspended before stays so if a save fails.
     let full = OpenOptions::new().write(true).open("/dev/full").expect("it is in /dev");
     let options = still(Afterwards::GoesOn);
-    host.save(guest.id, full.as_fd(), &options, &minutes(1), &mut |_| ()).unwrap_err();
+    host.save(guest.id, full.as_fd(), &options, &minutes(5), &mut |_| ()).unwrap_err();
     let state = host.domain(guest.id).expect("it is there").state;
     assert_eq!(state, State::Shutdown(ShutdownReason::Suspend));
     host.resume(guest.id).expect("resume");
@@ -148,13 +148,13 @@ fn a_saved_guest_that_stays_suspended_is_resumed_on_request() {
     assert_eq!(host.resume(guest.id).unwrap_err().kind(), Kind::Invalid);
 }
 
-/// A guest that suspended itself and is told that it was restored: its ports are closed, and the two that a
-/// toolstack makes are made anew.
+/// A guest that suspended itself and is told that it was restored: its ports are closed, and the
+/// two that a toolstack makes are made anew.
 fn goes_on_as_new(kind: GuestKind, name: &str) {
     let host = host();
     let guest = Counting::start(&host, &config(name, kind, ""));
     let sum = guest.checksum();
-    host.suspend(guest.id, &minutes(1)).expect("suspend");
+    host.suspend(guest.id, &minutes(5)).expect("suspend");
     let read = |node: &str| {
         let path = format!("/local/domain/{}/{node}", guest.id);
         ok("xenstore-read", &[&path]).trim().parse::<u64>().expect("a number")
@@ -173,7 +173,7 @@ fn goes_on_as_new(kind: GuestKind, name: &str) {
     xc.unpause(dom).expect("unpause");
     guest.goes_on();
     assert_eq!(guest.checksum(), sum);
-    host.shut_down(dom, &minutes(1)).expect("it still hears xenstore");
+    host.shut_down(dom, &minutes(5)).expect("it still hears xenstore");
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(crate) fn live(afterwards: Afterwards) -> SaveOptions {
 }
 
 pub(crate) fn save(host: &Host, dom: DomId, image: &Image, options: &SaveOptions) -> Saved {
-    host.save(dom, image.write().as_fd(), options, &minutes(2), &mut |_| ()).expect("save")
+    host.save(dom, image.write().as_fd(), options, &minutes(5), &mut |_| ()).expect("save")
 }
 
 pub(crate) fn restore(
@@ -60,7 +60,7 @@ pub(crate) fn restore(
     config: &DomainConfig,
 ) -> xenops::Result<Counting> {
     let from = image.read();
-    let id = host.restore(from.as_fd(), config, CreateOptions::default(), &minutes(2))?;
+    let id = host.restore(from.as_fd(), config, CreateOptions::default(), &minutes(5))?;
     Ok(Counting { id, name: config.name.clone() })
 }
 

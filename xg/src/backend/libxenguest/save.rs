@@ -1,7 +1,8 @@
 //! Writing a domain into a stream, and reading it from one.
 //!
-//! libxenguest gets a table of functions and one pointer for all of them. The pointer leads to a [`Link`],
-//! which is on the stack of the call. No panic crosses the library: it is kept until the call is over.
+//! libxenguest gets a table of functions and one pointer for all of them. The pointer leads to a
+//! [`Link`], which is on the stack of the call. No panic crosses the library: it is kept until the
+//! call is over.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -53,10 +54,10 @@ impl SaveCalls for LibXenGuest {
             },
             || {
                 check(|| {
-                    // SAFETY: the handle must be open, the descriptor too, and the table and what it
-                    // points to live until the call returns, which keeps none of them (xg_sr_save.c):
-                    // `interface`, `to`, `table` and `link` live to the end of this function. The
-                    // functions must be of these types: the table's fields have them.
+                    // SAFETY: the handle must be open, the descriptor too, and the table and what
+                    // it points to live until the call returns, which keeps none of them
+                    // (xg_sr_save.c): `interface`, `to`, `table` and `link` live to the end of this
+                    // function. The functions must be of these types: the table's fields have them.
                     unsafe { save(handle, descriptor, dom.into(), flags, &mut table, stream, NONE) }
                 })
             },
@@ -91,8 +92,8 @@ impl SaveCalls for LibXenGuest {
         let done = if let Some(restore) = functions.domain_restore_memflags {
             let restore = self.function(call, Some(restore))?;
             check(|| {
-                // SAFETY: the handle must be open, the descriptor too, and the table, what it points to
-                // and the frames live until the call returns, which keeps none of them
+                // SAFETY: the handle must be open, the descriptor too, and the table, what it
+                // points to and the frames live until the call returns, which keeps none of them
                 // (xg_sr_restore.c): `interface`, the caller and this function's variables do. The
                 // functions must be of these types: the table's fields have them.
                 unsafe {
@@ -116,8 +117,9 @@ impl SaveCalls for LibXenGuest {
         } else {
             let restore = self.function(call, functions.domain_restore)?;
             check(|| {
-                // SAFETY: handle, descriptor, table and frames must be as for the longer prototype above,
-                // and are the same ones; only releases with this prototype have the function here.
+                // SAFETY: handle, descriptor, table and frames must be as for the longer prototype
+                // above, and are the same ones; only releases with this prototype have the function
+                // here.
                 unsafe {
                     restore(
                         handle,
@@ -149,7 +151,8 @@ impl Stream {
         Ok(Self(copy))
     }
 
-    /// Puts something in the descriptor's place that nobody can write to. The caller's own stays as it is.
+    /// Puts something in the descriptor's place that nobody can write to. The caller's own stays as
+    /// it is.
     fn take_away(&mut self) {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let replaced = rustix::fs::open("/dev/null", flags, Mode::empty())
@@ -164,8 +167,8 @@ fn failure(errno: Errno) -> CallError {
     CallError::Failed { errno: Some(errno), said: Vec::new() }
 }
 
-/// What the pointer leads to that callbacks are given. Shared, because a callback may itself call what
-/// reports progress on this thread.
+/// What the pointer leads to that callbacks are given. Shared, because a callback may itself call
+/// what reports progress on this thread.
 struct Link<'a, C: ?Sized> {
     callbacks: RefCell<&'a mut C>,
     /// What one of them panicked with.
@@ -181,8 +184,8 @@ impl<'a, C: ?Sized> Link<'a, C> {
         Some(NonNull::from(self).cast())
     }
 
-    /// Calls one of them; `otherwise` is the answer inside of another, if this one panics, and from then
-    /// on.
+    /// Calls one of them; `otherwise` is the answer inside of another, if this one panics, and from
+    /// then on.
     fn call<R>(&self, otherwise: R, callback: impl FnOnce(&mut C) -> R) -> R {
         if self.panicked() {
             return otherwise;
