@@ -145,7 +145,7 @@ fn a_domain_that_does_not_heed_a_shutdown_is_kept_and_told_of() {
     let config = Config::tiny("deaf", "pv", "");
     let id = ok("xenops", &["create", "--paused", config.path()]).trim().to_owned();
     let _guest = Guest { name: "deaf".into(), id };
-    let ran = xenops(&["shutdown", "deaf", "--timeout", "1"]);
+    let ran = xenops(&["shutdown", "deaf", "--timeout", "10"]);
     assert_eq!(ran.status, Some(5), "{ran:?}");
     assert!(ran.err.contains("paused, the request is not acknowledged"), "{}", ran.err);
     ok("xenops", &["unpause", "deaf"]);
