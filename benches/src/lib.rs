@@ -1,8 +1,8 @@
-//! What the xenstore client and the store cost.
+//! What the xenstore client, the store and the building of guests cost.
 //!
 //! The client is measured on the real C xenstored against its peers: a loop written by hand, which is
 //! the floor, and Xen's own libxenstore. The store is measured against the two real daemons, all three
-//! with the same client: see [`server`].
+//! with the same client: see [`server`]. Building is measured in dom0 of a lab: see [`building`].
 //!
 //! ```text
 //!   cases (who does what, and what is aimed at)
@@ -14,6 +14,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod building;
 pub mod cases;
 pub mod content;
 pub mod hand;

@@ -7,6 +7,10 @@ use std::process::{Command as Process, ExitCode};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 
+mod build;
+
+use crate::lab::images::XenRelease;
+
 /// What is measured.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -19,6 +23,18 @@ pub(crate) enum Command {
         /// Draw the plot anew, docs/xs-server.svg.
         #[arg(long)]
         plot: bool,
+    },
+    /// Building guests on a real Xen, against the same calls from C and against xl: one table.
+    Build {
+        /// The release of Xen.
+        #[arg(long, value_name = "VERSION", default_value = "4.17")]
+        xen: XenRelease,
+        /// Fewer rounds: for a look, not for a verdict.
+        #[arg(long)]
+        quick: bool,
+        /// Fail if an aim is missed.
+        #[arg(long)]
+        strict: bool,
     },
 }
 
@@ -41,6 +57,7 @@ pub(crate) fn run(root: &Path, command: &Command) -> Result<ExitCode> {
     let (program, options, plot) = match command {
         Command::Xs(options) => ("xs-table", options, false),
         Command::XsServer { options, plot } => ("xs-server-table", options, *plot),
+        Command::Build { xen, quick, strict } => return build::run(root, *xen, *quick, *strict),
     };
     let flags = [
         (options.quick, "--quick"),

@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xs-server", &["xs", "xen-types"]),
     ("xen-sim", &["xs", "xc", "xg", "eventchn", "xs-server", "xenctrl-sys", "xen-types"]),
     // users
-    ("benches", &["xs", "xc", "xenctrl-sys", "xen-types", "store-daemons", "xen-abi"]),
+    ("benches", &["xs", "xc", "xg", "xenctrl-sys", "xen-types", "store-daemons", "xen-abi"]),
     ("conformance", CONFORMANCE),
     ("examples", LAYERS),
     ("lab-tests", LAYERS),

@@ -39,6 +39,17 @@ pub(crate) fn target() -> Result<&'static Path> {
     Ok(TARGET.get_or_init(|| target))
 }
 
+/// Builds what is measured in dom0, for speed: the command and the benchmark of builds.
+pub(crate) fn measured() -> Result<Vec<PathBuf>> {
+    let programs = ["--bin", "xenops", "--bin", "build-table"];
+    let artifacts = cargo(
+        &[&["build", "--release", "-p", "xenops-cli", "-p", "benches"], &programs[..]].concat(),
+    )?;
+    let programs: Vec<_> = artifacts.into_iter().map(|(_, _, path)| path).collect();
+    glibc::check(programs.iter().map(PathBuf::as_path))?;
+    Ok(programs)
+}
+
 /// Builds what dom0 runs.
 pub(crate) fn programs() -> Result<Programs> {
     let packages = ["-p", "xenops-cli", "-p", "lab-tests", "-p", "examples"];
