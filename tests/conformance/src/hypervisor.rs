@@ -1,4 +1,4 @@
-//! The hypervisor: its behaviour as `xc` and `eventchn` see it.
+//! The hypervisor: its behaviour as `xc` and `eventchn` see it, and what `xenops` makes of it.
 //!
 //! ```text
 //!   fact  ──┐
@@ -20,6 +20,7 @@ mod channels;
 mod claims;
 mod create;
 mod domains;
+mod guests;
 mod host;
 mod hvm;
 mod listing;
@@ -44,6 +45,7 @@ fn all() -> Vec<Fact> {
         claims::facts(),
         create::facts(),
         domains::facts(),
+        guests::facts(),
         host::facts(),
         hvm::facts(),
         listing::facts(),

@@ -1,7 +1,7 @@
 //! A guest's kernel: a script that has what a guest has, its ring to the store and its own shutdown, and
 //! no more.
 //!
-//! It does what the tiny guest of `tests/guests` does: it writes `data/guest`, watches `control/shutdown`
+//! It does what the tiny guest of `tests/guests` does: it writes `data/tiny`, watches `control/shutdown`
 //! and obeys. Words of its command line change that, see [`Manners`].
 
 use std::io;
@@ -100,7 +100,7 @@ impl Kernel {
     fn serve(&self, store: &Client, manners: Manners) -> xs::Result<Option<ShutdownReason>> {
         let orders = Path::from_static("control/shutdown");
         let mut changes = store.watch(&orders)?;
-        match store.write(&Path::from_static("data/guest"), "up") {
+        match store.write(&Path::from_static("data/tiny"), "up") {
             // A toolstack need not let its guests write there.
             Err(error) if error.kind() != Kind::Denied => return Err(error),
             _ => {}

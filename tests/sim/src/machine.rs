@@ -99,6 +99,8 @@ impl Machine {
     pub(crate) fn boot(&self, dom: DomId) {
         let boot = self.xen.call(|xen| {
             let domain = xen.dom(dom).ok().filter(|domain| domain.runs())?;
+            // It does little but wait.
+            domain.vcpus.iter_mut().for_each(|vcpu| vcpu.blocked = vcpu.online);
             domain.boot.take()
         });
         if let Some(boot) = boot {

@@ -14,7 +14,7 @@ fn long() -> xenops::Limits {
 
 /// Waits until the guest has written to the store over its own ring.
 fn is_up(host: &Host, dom: DomId) {
-    let node = Path::domain(dom).join("data/guest");
+    let node = Path::domain(dom).join("data/tiny");
     until("the guest is up", || host.store().read_opt(&node).is_ok_and(|value| value.is_some()));
 }
 

@@ -1,18 +1,20 @@
 //! What a fact is given.
 
 use std::any::Any;
-use std::fmt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
+use std::{fmt, fs, io};
 
 use eventchn::{Bound, EventChannels};
 use xc::foreign::ForeignMemory;
 use xc::grant::Access;
 use xc::{CreateConfig, GuestKind, Kind, Release, Xc};
 use xen_sim::{Hardware, Machine, Process};
-use xen_types::{Deadline, DomId, DomainUuid, Gfn};
+use xen_types::{Deadline, DomId, DomainUuid, Gfn, MiB};
+use xenops::{CreateOptions, DomainConfig, Host, Limits};
 
 use super::answered;
 
@@ -25,16 +27,16 @@ pub(super) struct Ctx {
 
 #[derive(Debug)]
 enum Place {
-    /// A machine of this fact's alone, and a program in its domain 0.
-    Simulated(Arc<Process>),
+    /// A machine of this fact's alone: a program in its domain 0, and a folder for that.
+    Simulated(Arc<Process>, Folder),
     /// The one that this runs on.
     Real,
 }
 
 impl Ctx {
-    pub(super) fn simulated(release: Release) -> std::io::Result<Self> {
+    pub(super) fn simulated(release: Release) -> io::Result<Self> {
         let process = Machine::start(&Hardware::new(release))?.process();
-        Ok(Self { xc: process.xc(), place: Place::Simulated(process) })
+        Ok(Self { xc: process.xc(), place: Place::Simulated(process, Folder::new()?) })
     }
 
     pub(super) fn real() -> xc::Result<Self> {
@@ -49,7 +51,7 @@ impl Ctx {
     /// Another one, of the same process.
     pub(super) fn another_xc(&self) -> xc::Result<Xc> {
         match &self.place {
-            Place::Simulated(process) => Ok(process.xc()),
+            Place::Simulated(process, _) => Ok(process.xc()),
             Place::Real => answered::open(),
         }
     }
@@ -62,7 +64,7 @@ impl Ctx {
     /// The event-channel device, opened anew.
     pub(super) fn channels(&self) -> Result<EventChannels, Box<dyn std::error::Error>> {
         match &self.place {
-            Place::Simulated(process) => Ok(process.event_channels()?),
+            Place::Simulated(process, _) => Ok(process.event_channels()?),
             Place::Real => Ok(EventChannels::open()?),
         }
     }
@@ -90,11 +92,45 @@ impl Ctx {
         frame: u64,
     ) -> Result<Box<dyn Any>, Box<dyn std::error::Error>> {
         match &self.place {
-            Place::Simulated(process) => Ok(Box::new(process.map_page(dom, frame)?)),
+            Place::Simulated(process, _) => Ok(Box::new(process.map_page(dom, frame)?)),
             Place::Real => {
                 Ok(Box::new(ForeignMemory::open()?.map(dom, &[Gfn(frame)], Access::Read)?))
             }
         }
+    }
+
+    /// A toolstack in domain 0.
+    pub(super) fn host(&self) -> Result<Host, Box<dyn std::error::Error>> {
+        match &self.place {
+            Place::Simulated(process, Folder(folder)) => {
+                let host = Host::from_parts(process.store()?, process.xc(), process.xg());
+                Ok(host.with_lock_folder(folder))
+            }
+            Place::Real => Ok(Host::open()?),
+        }
+    }
+
+    /// A guest that runs.
+    pub(super) fn guest(
+        &self,
+        name: &str,
+        kind: xenops::GuestKind,
+        command_line: &str,
+    ) -> xenops::Result<Guest> {
+        let kernel = match &self.place {
+            Place::Simulated(_, Folder(folder)) => folder.join("kernel"),
+            Place::Real => "/guests/tiny.elf".into(),
+        };
+        let host = self.host().expect("the host of this fact");
+        let mut config = DomainConfig::new(name, kind, kernel, MiB(16));
+        config.cmdline = command_line.into();
+        let id = host.create(&config, CreateOptions::default(), &Self::limits())?;
+        Ok(Guest { host, id })
+    }
+
+    /// For an operation that must come to its end.
+    pub(super) fn limits() -> Limits {
+        Limits::until(soon())
     }
 
     /// What another observer says, where there is one: `look` gets what this program of Xen's prints.
@@ -111,6 +147,44 @@ impl Ctx {
         self.observe(&["xl", "dmesg", "-c"], |_| {});
         self.observe(&["xl", "debug-keys", key], |_| {});
         self.observe(&["xl", "dmesg"], look);
+    }
+}
+
+/// A folder with a kernel in it, removed with this.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> io::Result<Self> {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("conformance-{}-{number}", std::process::id());
+        let folder = Self(std::env::temp_dir().join(name));
+        fs::create_dir_all(&folder.0)?;
+        fs::write(folder.0.join("kernel"), xen_sim::kernel())?;
+        Ok(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A guest that is destroyed at the end of the fact, however it ends.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) host: Host,
+    pub(super) id: DomId,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        match self.host.destroy(self.id, &Ctx::limits()) {
+            Err(e) if e.kind() != Kind::NotFound => eprintln!("left behind: {e}"),
+            _ => {}
+        }
     }
 }
 

@@ -6,15 +6,11 @@ mod answered;
 #[path = "../dom0/mod.rs"]
 mod dom0;
 mod support;
-#[path = "../waiting/mod.rs"]
-mod waiting;
 
 mod create;
 mod debug;
 mod device;
-mod domain;
 mod dump;
-mod event;
 mod flask;
 mod handle;
 mod host;

@@ -8,7 +8,6 @@ use xen_types::{DomId, DomainUuid};
 
 pub(crate) use crate::answered::open;
 pub(crate) use crate::dom0::until;
-pub(crate) use crate::waiting::{shortly, soon};
 
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
