@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xen-abi", &[]),
     ("xs-server", &["xs", "xen-types"]),
     ("xen-sim", &["xs", "xc", "xg", "eventchn", "xs-server", "xenctrl-sys", "xen-types"]),
+    ("xenops-sim", &["xenops-cli", "xenops", "xen-sim"]),
     // users
     ("benches", &["xs", "xc", "xg", "xenctrl-sys", "xen-types", "store-daemons", "xen-abi"]),
     ("conformance", CONFORMANCE),
@@ -51,7 +52,8 @@ const CONFORMANCE: &[&str] =
 const NOT_IN_LIBRARIES: &[&str] = &["anyhow", "clap", "tokio"];
 
 /// The packages that are programs, not libraries.
-const PROGRAMS: &[&str] = &["xenops-cli", "benches", "conformance", "lab-tests", "xtask"];
+const PROGRAMS: &[&str] =
+    &["xenops-cli", "xenops-sim", "benches", "conformance", "lab-tests", "xtask"];
 
 /// Checks the workspace and prints what is wrong with it.
 pub(crate) fn run() -> Result<()> {

@@ -25,10 +25,9 @@
 //! [`Process`], its death included; a [`Snapshot`] of what an operation could leave behind.
 //!
 //! What it does not do: run guests' code, schedule, keep a clock other than the real one for those who
-//! wait, or know any call that is not in
-//! `docs/conformance.md`; those fail as a function does that a library lacks. What it does is proved by
-//! the facts of `tests/conformance`, which run on real Xen too: a behaviour without a fact is not to be
-//! relied upon.
+//! wait, or have calls for schedulers, devices, dumps and CPU policies; those fail as a function does that a
+//! library lacks. What it does is proved by the facts of `tests/conformance`, which run on real Xen too and
+//! which `docs/conformance.md` lists: a behaviour without a fact is not to be relied upon.
 
 mod builder;
 mod calls;

@@ -36,6 +36,13 @@ impl Hardware {
     }
 }
 
+impl Default for Hardware {
+    /// That of [`Hardware::new`] under Xen 4.17.
+    fn default() -> Self {
+        Self::new(Release::new(4, 17))
+    }
+}
+
 /// A simulated machine; clones are the same one.
 #[derive(Debug, Clone)]
 pub struct Machine {
