@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use devices::paths::DomainPaths;
 use devices::unplug::{self, Parting};
-use devices::{DeviceId, Kind, Record};
+use devices::{DeviceId, Kind, Record, Setback};
 use xen_types::DomId;
 
 use crate::domain::State;
@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::hotplug::{self, Hotplug};
 use crate::lifecycle::not_control;
 use crate::limits::Limits;
-use crate::remove::device_removal_limits;
+use crate::remove::{device_removal_limits, removal_limits};
 
 /// What a caller may choose about detaching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,8 +71,11 @@ impl Host {
         let ends = record.ends();
         let hotplug = Hotplug::of(record)?;
         if unplug::begin(&self.store, ends, hard)? != Parting::Drop {
-            let keep_on = || !limits.cancel.requested();
-            unplug::await_closed(&self.store, ends, limits.deadline, keep_on)?;
+            let keep_on = || !limits.cancel.requested() && !hotplug::has_let_go(record);
+            match unplug::await_closed(&self.store, ends, limits.deadline, keep_on) {
+                Err(Setback::Stopped) => limits.check()?,
+                closed => closed?,
+            }
         }
         self.remove_unplugged(record, hotplug, limits)
     }
@@ -93,7 +96,8 @@ impl Host {
             let released = hotplug.release(record, limits);
             left.extend(released.err().map(|why| Leftover::device(device, why)));
         }
-        left.extend(self.remove_nodes(unplug::nodes(ends)));
+        // In a time of its own: scripts may have used up all of it.
+        left.extend(self.within(&removal_limits()).remove_nodes(unplug::nodes(ends)));
         // A backend that never connected lets go when its nodes vanish.
         if let Err(why) = hotplug::await_released(self, record, limits) {
             left.push(Leftover::device(device, why));

@@ -52,7 +52,7 @@ impl Image {
         let stat = fstat(&opened).map_err(|error| fail(error.into()))?;
         let backing = Backing::of(&stat).ok_or_else(|| Problem::NoDisk(path.into()))?;
         let made = match backing {
-            Backing::File { .. } => Some(LoopDevice::make(&opened, !writable)?),
+            Backing::File { .. } => Some(LoopDevice::make(&opened, path, !writable)?),
             Backing::Device(_) => None,
         };
         Ok(Self { path: path.into(), writable, backing, _opened: opened, made })

@@ -11,6 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::num::ParseIntError;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -55,8 +56,8 @@ impl Backing {
 }
 
 impl LoopDevice {
-    /// Makes a loop device of an open file.
-    pub(crate) fn make(image: &File, read_only: bool) -> Result<Self, Cause> {
+    /// Makes a loop device of an open file, which shows itself under this name.
+    pub(crate) fn make(image: &File, name: &Path, read_only: bool) -> Result<Self, Cause> {
         let fail = |what, path: &Path| {
             let path = path.to_owned();
             move |source: io::Error| Cause::File { what, path, source }
@@ -69,7 +70,7 @@ impl LoopDevice {
                 .map_err(|error| fail("find a free loop device with", control)(error.into()))?;
             let path = PathBuf::from(format!("/dev/loop{number}"));
             let file = open(&path, read_only).map_err(fail("open", &path))?;
-            match configure(&file, image, read_only) {
+            match configure(&file, image, name, read_only) {
                 // Somebody else found the same one free.
                 Err(Errno::BUSY) => {}
                 Err(error) => return Err(fail("set up loop device", &path)(error.into())),
@@ -146,9 +147,10 @@ fn open(path: &Path, read_only: bool) -> io::Result<File> {
     OpenOptions::new().read(true).write(!read_only).open(path)
 }
 
-fn configure(device: &File, image: &File, read_only: bool) -> Result<(), Errno> {
+fn configure(device: &File, image: &File, name: &Path, read_only: bool) -> Result<(), Errno> {
     let read_only = if read_only { LO_FLAGS_READ_ONLY } else { 0 };
-    let info = LoopInfo64 { flags: LO_FLAGS_AUTOCLEAR | read_only, ..EMPTY_INFO };
+    let flags = LO_FLAGS_AUTOCLEAR | read_only;
+    let info = LoopInfo64 { flags, file_name: shown(name), ..EMPTY_INFO };
     let fd = image.as_raw_fd().cast_unsigned();
     let config = LoopConfig { fd, block_size: 0, info, reserved: [0; 8] };
     // SAFETY: the kernel must read no more than the value for this request (linux/loop.h): it reads
@@ -156,6 +158,14 @@ fn configure(device: &File, image: &File, read_only: bool) -> Result<(), Errno> 
     let request = unsafe { Setter::<LOOP_CONFIGURE, LoopConfig>::new(config) };
     // SAFETY: the request must be the one that `Setter` was made for: its type carries it.
     unsafe { ioctl(device, request) }
+}
+
+/// A name as the loop device has it for people: cut, with a NUL at its end.
+fn shown(name: &Path) -> [u8; 64] {
+    let mut shown = [0; 64];
+    let bytes = name.as_os_str().as_bytes().iter().take(63);
+    shown.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    shown
 }
 
 /// `struct loop_info64` of `linux/loop.h`.
@@ -255,6 +265,12 @@ mod tests {
         assert_eq!(size_of::<LoopConfig>(), 304);
         assert_eq!(offset_of!(LoopConfig, info), 8);
         assert_eq!(offset_of!(LoopConfig, reserved), 240);
+    }
+
+    #[test]
+    fn a_long_name_of_an_image_still_ends() {
+        let name = shown(Path::new(&"x".repeat(100)));
+        assert_eq!((name[62], name[63]), (b'x', 0));
     }
 
     #[test]

@@ -19,9 +19,10 @@ mod scripts;
 use std::fmt;
 use std::process::{Command, Stdio};
 use std::str::FromStr;
+use std::time::Duration;
 
 use devices::{Kind, Plug, Record, Setback, Sighting};
-use xen_types::DomId;
+use xen_types::{Deadline, DomId};
 
 use self::image::Image;
 use self::scripts::{Action, Script};
@@ -117,13 +118,14 @@ impl Hotplug {
             Self::Udev => await_status(host, record, limits),
             Self::Scripts => {
                 let ran = run_script(record, Action::Add, limits);
-                // What it wrote says more than what it printed.
-                let last = Sighting::read(&host.store, record.ends())?;
-                match last.plug() {
-                    Plug::Failed(Some(why)) => {
+                // What it wrote says more than what it printed; its time may be over.
+                let store = host.store.with_deadline(Deadline::after(LAST_LOOK));
+                match Sighting::read(&store, record.ends()).map(|last| (last.plug(), last)) {
+                    Ok((Plug::Failed(Some(why)), last)) => {
                         Err(Setback::Failed { why, last: Box::new(last) }.into())
                     }
-                    _ => ran,
+                    Ok(_) => ran,
+                    Err(error) => ran.and(Err(error.into())),
                 }
             }
         }
@@ -137,6 +139,11 @@ impl Hotplug {
             Self::Scripts => run_script(record, Action::Remove, limits),
         }
     }
+}
+
+/// Whether nobody is left who could let go of a device.
+pub(crate) fn has_let_go(record: &Record) -> bool {
+    record.ends().server == DomId::DOM0 && kernel::has_let_go(record.ends())
 }
 
 /// Waits until the kernel's backend holds nothing of a device.
@@ -214,6 +221,9 @@ impl FromStr for Hotplug {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not one of native, scripts and udev")]
 pub struct UnknownHotplug;
+
+/// How long it may take to see what a script wrote.
+const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// Where scripts answer, in the backend (`xen-hotplug-common.sh`).
 const STATUS: &str = "hotplug-status";
