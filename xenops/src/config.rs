@@ -3,11 +3,16 @@
 //! With the `serde` feature it deserialises from the same keys that the `xenops` command reads from
 //! a TOML file.
 
+mod devices;
+
 use std::path::PathBuf;
 
-use xen_types::{DomainUuid, MiB};
+use xen_types::{DomId, DomainUuid, MiB};
 
 use crate::error::Problem;
+
+pub(crate) use self::devices::trees;
+pub use self::devices::{DiskMode, VbdConfig, VifConfig};
 
 /// The description of a domain to create.
 ///
@@ -49,6 +54,12 @@ pub struct DomainConfig {
     /// How the guest's time-stamp counter is served.
     #[cfg_attr(feature = "serde", serde(default))]
     pub tsc_mode: TscMode,
+    /// Its disks.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub vbd: Vec<VbdConfig>,
+    /// Its network interfaces.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub vif: Vec<VifConfig>,
 }
 
 /// How a guest is virtualised.
@@ -106,6 +117,8 @@ impl DomainConfig {
             memory,
             vcpus: one_vcpu(),
             tsc_mode: TscMode::Default,
+            vbd: Vec::new(),
+            vif: Vec::new(),
         }
     }
 
@@ -126,6 +139,12 @@ impl DomainConfig {
         }
         if self.memory > MAX_MEMORY {
             return Err(Problem::Config { key: "memory", why: "is over 16 TiB" });
+        }
+        let devices = trees(&self.vbd, &self.vif, DomId::DOM0)?;
+        let mut ids: Vec<_> = devices.into_iter().map(|(device, _)| device).collect();
+        ids.sort();
+        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Problem::Config { key: "vbd.vdev", why: "is there twice" });
         }
         match (self.kind, self.vcpus) {
             (_, 0) => Err(Problem::Config { key: "vcpus", why: "is 0" }),
@@ -191,6 +210,14 @@ mod tests {
     fn no_memory_at_all_is_refused() {
         let refused = DomainConfig { memory: MiB(0), ..config() }.check();
         assert!(matches!(refused, Err(Problem::Config { key: "memory", .. })));
+    }
+
+    #[test]
+    fn two_disks_of_one_name_are_refused() {
+        // The same disk by two of its names.
+        let disks = vec![VbdConfig::new("xvda", "/a"), VbdConfig::new("51712", "/b")];
+        let refused = DomainConfig { vbd: disks, ..config() }.check();
+        assert!(matches!(refused, Err(Problem::Config { key: "vbd.vdev", .. })));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! before anything exists   config ─ images ─ name claim ─ name and UUID free? ─ memory free?
-//! plan, in this order      domain ─ shape ─ channels ─ skeleton ─ fill ─ publish ─ introduce ─ run
-//! on a failure             the domain goes, then its nodes, the last ones first
+//! plan, in this order      domain ─ shape ─ channels ─ skeleton ─ fill ─ publish ─ introduce ─ devices ─ run
+//! on a failure             devices go, the domain, then its nodes, the last ones first
 //! ```
 //!
 //! What a step may have made is noted before it is sure, because a call that failed may still have
@@ -73,7 +73,7 @@ impl Host {
         host.check_unique(config).map_err(fail)?;
         check_free_memory(&physical, memory).map_err(|problem| fail(problem.into()))?;
 
-        let mut creation = Creation::new(host, config, content, memory, claim);
+        let mut creation = Creation::new(host, limits, config, content, memory, claim);
         let plan = if options.paused { &PLAN[..PLAN.len() - 1] } else { &PLAN };
         for step in plan {
             tracing::debug!(?step, name = config.name, "make a domain");

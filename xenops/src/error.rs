@@ -75,6 +75,9 @@ pub enum Cause {
         /// Why it failed.
         source: io::Error,
     },
+    /// A part of the operation that is an operation of its own.
+    #[error(transparent)]
+    Part(Box<Error>),
     /// A condition found by the toolstack itself.
     #[error(transparent)]
     Problem(#[from] Problem),
@@ -294,6 +297,7 @@ impl Cause {
             Self::Description(error) => error.kind(),
             Self::Device(setback) => setback.kind(),
             Self::Events(error) => error.kind(),
+            Self::Part(error) => error.kind(),
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Kind::NotFound,
                 io::ErrorKind::PermissionDenied => Kind::Denied,

@@ -23,7 +23,8 @@
 //! removed. Two calls cannot be bounded: building a large kernel and destroying a large domain take
 //! the hypervisor and libxenguest as long as they take.
 //!
-//! What it does not do yet: block and network devices, restart policies.
+//! What it does not do yet: other devices than disks and network interfaces, driver domains, restart
+//! policies.
 
 pub mod channel;
 mod config;
@@ -45,7 +46,7 @@ mod save;
 mod saved_file;
 mod suspend;
 
-pub use config::{DomainConfig, GuestKind, TscMode};
+pub use config::{DiskMode, DomainConfig, GuestKind, TscMode, VbdConfig, VifConfig};
 pub use console::Console;
 pub use create::CreateOptions;
 pub use device::{AttachOptions, DetachOptions};

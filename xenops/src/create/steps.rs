@@ -14,13 +14,15 @@ use xs::{Client, Path, Store, View};
 
 use super::images::{Images, hypervisor_kind};
 use super::skeleton;
-use crate::config::{DomainConfig, GuestKind, NUL_IN_CMDLINE, TscMode};
+use crate::config::{DomainConfig, GuestKind, NUL_IN_CMDLINE, TscMode, trees};
+use crate::device::AttachOptions;
 use crate::error::{Cause, Leftover, Problem, Remnant};
 use crate::host::Host;
 use crate::limits::Limits;
+use crate::lock::Lock;
 use crate::memory::Footprint;
 use crate::names::NameClaim;
-use crate::remove::skeleton_of;
+use crate::remove::{device_removal_limits, skeleton_of};
 
 /// One step of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +41,14 @@ pub(super) enum Step {
     Publish,
     /// xenstored maps the ring.
     Introduce,
+    /// Its disks and network interfaces.
+    Devices,
     /// Its vcpus run.
     Run,
 }
 
 /// All steps in their order.
-pub(super) const PLAN: [Step; 8] = [
+pub(super) const PLAN: [Step; 9] = [
     Step::Domain,
     Step::Shape,
     Step::Channels,
@@ -52,6 +56,7 @@ pub(super) const PLAN: [Step; 8] = [
     Step::Fill,
     Step::Publish,
     Step::Introduce,
+    Step::Devices,
     Step::Run,
 ];
 
@@ -60,6 +65,7 @@ pub(super) const PLAN: [Step; 8] = [
 pub(super) struct Creation<'a> {
     /// With the deadline of the creation.
     host: Host,
+    limits: &'a Limits,
     config: &'a DomainConfig,
     content: Content<'a>,
     memory: Footprint,
@@ -71,6 +77,8 @@ pub(super) struct Creation<'a> {
     rings: Option<Rings>,
     /// What it has in the store, or may have.
     nodes: Vec<Path>,
+    /// Whether it may have devices.
+    devices: bool,
 }
 
 /// What its memory is filled with.
@@ -106,6 +114,7 @@ struct End {
 impl<'a> Creation<'a> {
     pub(super) fn new(
         host: Host,
+        limits: &'a Limits,
         config: &'a DomainConfig,
         content: Content<'a>,
         memory: Footprint,
@@ -114,6 +123,7 @@ impl<'a> Creation<'a> {
         let unknown = End { daemon: DomId::DOM0, port: Port(0) };
         Self {
             host,
+            limits,
             config,
             content,
             memory,
@@ -124,6 +134,7 @@ impl<'a> Creation<'a> {
             console: unknown,
             rings: None,
             nodes: Vec::new(),
+            devices: false,
         }
     }
 
@@ -141,15 +152,20 @@ impl<'a> Creation<'a> {
             Step::Fill => self.fill(),
             Step::Publish => self.publish(),
             Step::Introduce => self.introduce(),
+            Step::Devices => self.attach_devices(),
             Step::Run => Ok(self.host.xc.unpause(self.dom())?),
         }
     }
 
-    /// Takes away what was made, the domain first: once it has gone, neither the guest nor the console
+    /// Takes away what was made: the devices, then the domain. Once it has gone, neither the guest nor the console
     /// daemon writes to the store any more. Its limits, ports and memory go with it, and xenstored
     /// drops the connection of a domain that has gone. `host` has the deadline of the undo.
     pub(super) fn undo(self, host: &Host, limits: &Limits) -> Vec<Leftover> {
         let mut left = Vec::new();
+        if self.devices {
+            let limits = device_removal_limits();
+            left.extend(host.within(&limits).unplug_all(self.dom(), &limits));
+        }
         if let Some(dom) = self.dom.or_else(|| self.unheard_of(host)) {
             match host.end(dom) {
                 Ok(()) => left.extend(host.await_end(dom, self.uuid, limits)),
@@ -279,6 +295,23 @@ impl<'a> Creation<'a> {
         // INTRODUCE takes whatever number names the ring, a machine frame for a PV guest.
         let frame = Gfn(self.rings().store.number());
         Ok(self.host.store.introduce(self.dom(), frame, self.store.port)?)
+    }
+
+    fn attach_devices(&mut self) -> Result<(), Cause> {
+        let (dom, config) = (self.dom(), self.config);
+        let trees = trees(&config.vbd, &config.vif, dom)?;
+        if trees.is_empty() {
+            return Ok(());
+        }
+        let _lock = Lock::of_domain(&self.host.locks, dom, self.uuid, self.limits)?;
+        self.devices = true;
+        for (device, tree) in trees {
+            let options = AttachOptions::default();
+            self.host
+                .plug(&device, tree, options, self.limits)
+                .map_err(|error| Cause::Part(Box::new(error)))?;
+        }
+        Ok(())
     }
 
     fn rings(&self) -> Rings {
