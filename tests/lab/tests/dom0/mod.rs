@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test file takes the part it needs")]
 
+pub(crate) mod linux;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,9 +61,14 @@ impl Leavings {
     /// What is there now.
     pub(crate) fn now() -> Self {
         // The last column is CPU time, the one before the momentary state.
-        let domains = ok("xl", &["list"])
+        let domains: BTreeSet<String> = ok("xl", &["list"])
             .lines()
             .map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+            .collect();
+        // Its lock comes with the first change to a domain's devices and goes with the domain.
+        let locks: Vec<String> = domains
+            .iter()
+            .filter_map(|domain| Some(format!("/userdata-l.{}.", domain.rsplit_once(' ')?.1)))
             .collect();
         let nodes = ok("xenstore-ls", &["-f", "-p"]);
         let own = |line: &&str| !SHARED_FOLDERS.iter().any(|folder| line.starts_with(folder));
@@ -69,7 +76,8 @@ impl Leavings {
         let loops = ok("losetup", &["-a"]).lines().map(str::to_owned).collect();
         let files = match fs::read_dir("/var/lib/xen") {
             Ok(entries) => {
-                entries.flatten().map(|entry| entry.path().display().to_string()).collect()
+                let files = entries.flatten().map(|entry| entry.path().display().to_string());
+                files.filter(|file| !locks.iter().any(|lock| file.contains(lock))).collect()
             }
             Err(_) => BTreeSet::new(),
         };
@@ -95,6 +103,9 @@ const SHARED_FOLDERS: &[&str] = &[
     "/vm = \"\"",
     "/local/domain/0/backend = \"\"",
     "/local/domain/0/backend/console = \"\"",
+    "/local/domain/0/backend/vbd = \"\"",
+    "/local/domain/0/backend/vif = \"\"",
+    "/local/domain/0/error = \"\"",
 ];
 
 /// A configuration file of one test, removed with it.
