@@ -158,3 +158,34 @@ pub(crate) fn check_removable(record: &Record) -> Result<(), Problem> {
 
 /// The kinds that the kernel serves alone.
 const REMOVABLE: [Kind; 2] = [Kind::Vbd, Kind::Vif];
+
+#[cfg(test)]
+mod tests {
+    use devices::{Spec, Vbd};
+
+    use super::*;
+
+    fn record(spec: &impl Spec) -> Record {
+        let dom = DomId::new(7).unwrap();
+        Record::in_tree(&spec.tree(dom), &spec.ends(dom).device).unwrap()
+    }
+
+    fn disk() -> Vbd {
+        Vbd::phy("xvda".parse().unwrap(), "/dev/ram0").unwrap()
+    }
+
+    #[test]
+    fn a_device_of_a_driver_domain_is_not_taken_apart_here() {
+        let driver = DomId::new(3).unwrap();
+        let refused = check_removable(&record(&disk().served_by(driver)));
+        assert_eq!(refused, Err(Problem::OtherServer(driver)));
+        assert_eq!(check_removable(&record(&disk())), Ok(()));
+    }
+
+    #[test]
+    fn a_disk_that_qemu_serves_is_not_taken_apart_here() {
+        let qdisk = Vbd::qdisk("xvda".parse().unwrap(), devices::Format::Raw, "/a.img").unwrap();
+        let refused = check_removable(&record(&qdisk));
+        assert_eq!(refused, Err(Problem::OtherDevices("qdisk".to_owned())));
+    }
+}
