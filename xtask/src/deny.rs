@@ -54,7 +54,8 @@ struct Package {
 }
 
 /// Folders with a lock file of their own, from the root of the repository.
-const APART: &[&str] = &["tests/guests/tiny", "xg/fuzz", "xs/fuzz", "xs/server/fuzz"];
+const APART: &[&str] =
+    &["devices/fuzz", "tests/guests/tiny", "xg/fuzz", "xs/fuzz", "xs/server/fuzz"];
 
 /// Checks every package of every lock file against `deny.toml`.
 pub(crate) fn run(root: &Path) -> Result<()> {

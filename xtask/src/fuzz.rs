@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: feeds what hears others, the parsers of `xs/fuzz`, the store of
+//! `cargo xtask fuzz`: feeds what hears others, the parsers of `xs/fuzz` and `devices/fuzz`, the store of
 //! `xs/server/fuzz` and the readers of files of `xg/fuzz`, with whatever breaks it.
 //!
 //! ```text
@@ -195,7 +195,7 @@ fn panic_in(log: &str) -> String {
 }
 
 /// The packages with targets. No two targets have the same name.
-pub(crate) const PACKAGES: [&str; 3] = ["xg/fuzz", "xs/fuzz", "xs/server/fuzz"];
+pub(crate) const PACKAGES: [&str; 4] = ["devices/fuzz", "xg/fuzz", "xs/fuzz", "xs/server/fuzz"];
 
 /// The version whose command line is used here.
 const VERSION: &str = "0.13.2";
