@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "also in what tests share")]
 
+mod captured;
 mod cuts;
 mod files;
 mod records;
