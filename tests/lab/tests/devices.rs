@@ -134,7 +134,7 @@ fn a_paused_guest_keeps_its_disk_until_it_is_taken_by_force() {
     assert!(asked.err.contains(states), "{}", asked.err);
     assert!(ok("losetup", &["-a"]).contains(file.0));
 
-    ok("xenops", &["detach", "vbd", linux.name(), "xvdb", "--timeout", "1", "--force"]);
+    ok("xenops", &["detach", "vbd", linux.name(), "xvdb", "--timeout", "8", "--force"]);
     assert!(!ok("losetup", &["-a"]).contains(file.0));
     assert!(!ok("xenops", &["devices", linux.name()]).contains("vbd"));
 }

@@ -1,0 +1,212 @@
+//! Bringing devices and taking them away on an embedded store, with a backend that is a thread.
+
+#![allow(clippy::unwrap_used, reason = "also in what tests share")]
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use devices::unplug::{self, Parting};
+use devices::{Ends, Setback, Spec, Vbd, plug};
+use xen_types::{DomId, Gfn, Port};
+use xs::{Client, Deadline, Path, Store as _, View as _, becomes};
+use xs_server::{Core, Life, Link, Machine, NoRing, Quotas, Running, Server};
+
+/// A machine on which every domain lives, and none has a ring.
+struct Crowd;
+
+impl Machine for Crowd {
+    fn domain(&self, _: DomId) -> Option<Life> {
+        Some(Life::Alive)
+    }
+
+    fn connect(&mut self, _: DomId, _: Gfn, _: Port) -> Result<Box<dyn Link>, NoRing> {
+        Err(NoRing)
+    }
+}
+
+struct Place {
+    store: Client,
+    daemon: Running,
+    disk: Vbd,
+    dom: DomId,
+}
+
+impl Place {
+    /// A store with the home of domain 7.
+    fn new() -> Self {
+        let daemon = Server::new(Core::new(Box::new(Crowd), Quotas::default())).unwrap();
+        let daemon = daemon.spawn().unwrap();
+        let store = Client::from_stream(daemon.connect().unwrap()).unwrap();
+        store.write(&Path::from_static("/local/domain/7"), "").unwrap();
+        let disk = Vbd::phy("xvda".parse().unwrap(), "/dev/ram0").unwrap();
+        Self { store, daemon, disk, dom: DomId::new(7).unwrap() }
+    }
+
+    fn ends(&self) -> Ends {
+        self.disk.ends(self.dom)
+    }
+
+    /// Writes the nodes of the disk; whether it did.
+    fn write(&self) -> xs::Result<bool> {
+        let tree = self.disk.tree(self.dom);
+        self.store.transaction(|tx| plug::write(tx, &self.ends(), &tree))
+    }
+
+    fn set(&self, key: &'static str, value: &str) {
+        self.store.write(&self.ends().backend().join(key), value).unwrap();
+    }
+
+    /// A backend that does something once its state is this.
+    fn when(
+        &self,
+        state: &'static str,
+        then: impl FnOnce(&Client, &Path) + Send + 'static,
+    ) -> thread::JoinHandle<()> {
+        let store = Client::from_stream(self.daemon.connect().unwrap()).unwrap();
+        let backend = self.ends().backend();
+        thread::spawn(move || {
+            store.wait(&becomes(backend.join("state"), state), soon()).unwrap();
+            then(&store, &backend);
+        })
+    }
+
+    fn closed(&self, deadline: Deadline) -> Result<(), Setback> {
+        unplug::await_closed(&self.store, &self.ends(), deadline, || true)
+    }
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(60))
+}
+
+fn state(state: &'static str) -> impl FnOnce(&Client, &Path) + Send + 'static {
+    move |store, backend| store.write(&backend.join("state"), state).unwrap()
+}
+
+#[test]
+fn a_device_is_not_written_over_another_one() {
+    let place = Place::new();
+    assert!(place.write().unwrap());
+    place.set("state", "4");
+    assert!(!place.write().unwrap());
+    assert_eq!(place.store.read(&place.ends().backend().join("state")).unwrap(), b"4");
+}
+
+#[test]
+fn a_device_does_not_bring_back_the_home_of_a_domain_that_has_gone() {
+    let place = Place::new();
+    let home = Path::from_static("/local/domain/7");
+    place.store.rm(&home).unwrap();
+    assert_eq!(place.write().unwrap_err().kind(), xs::Kind::NotFound);
+    assert_eq!(place.store.read_opt(&home).unwrap(), None);
+}
+
+#[test]
+fn an_error_of_an_earlier_device_does_not_fail_the_next_one() {
+    let place = Place::new();
+    place.store.write(&place.ends().error(), "6 old").unwrap();
+    place.write().unwrap();
+    let backend = place.when("1", state("2"));
+    plug::await_taken(&place.store, &place.ends(), soon(), || true).unwrap();
+    backend.join().unwrap();
+}
+
+#[test]
+fn a_script_that_fails_ends_the_wait_with_its_words() {
+    let place = Place::new();
+    place.write().unwrap();
+    let backend = place.when("1", |store, backend| {
+        store.write(&backend.join("hotplug-error"), "no such file").unwrap();
+    });
+    let failed = plug::await_taken(&place.store, &place.ends(), soon(), || true).unwrap_err();
+    backend.join().unwrap();
+    assert!(failed.to_string().starts_with("it failed: no such file; backend Initialising"));
+}
+
+#[test]
+fn a_backend_that_vanishes_ends_the_wait() {
+    let place = Place::new();
+    place.write().unwrap();
+    let backend = place.when("1", |store, backend| store.rm(backend).unwrap());
+    let failed = plug::await_taken(&place.store, &place.ends(), soon(), || true).unwrap_err();
+    backend.join().unwrap();
+    assert!(matches!(failed, Setback::Failed { .. }), "{failed}");
+}
+
+#[test]
+fn a_connected_guest_is_asked_and_keeps_its_nodes_until_it_has_closed() {
+    let place = Place::new();
+    place.write().unwrap();
+    place.set("state", "4");
+    assert_eq!(unplug::begin(&place.store, &place.ends(), false).unwrap(), Parting::Ask);
+    assert!(place.store.read_opt(&place.ends().frontend()).unwrap().is_some());
+    let backend = place.when("5", state("6"));
+    place.closed(soon()).unwrap();
+    backend.join().unwrap();
+}
+
+#[test]
+fn a_guest_that_is_not_asked_loses_its_end() {
+    let place = Place::new();
+    place.write().unwrap();
+    place.set("state", "4");
+    assert_eq!(unplug::begin(&place.store, &place.ends(), true).unwrap(), Parting::Cut);
+    assert_eq!(place.store.read_opt(&place.ends().frontend()).unwrap(), None);
+}
+
+#[test]
+fn a_guest_that_keeps_its_device_is_told_with_both_states() {
+    let place = Place::new();
+    place.write().unwrap();
+    place.set("state", "4");
+    place.store.write(&place.ends().frontend().join("state"), "4").unwrap();
+    place.store.write(&place.ends().device.error(), "16 Device in use").unwrap();
+    unplug::begin(&place.store, &place.ends(), false).unwrap();
+    let late = place.closed(Deadline::after(Duration::from_millis(300))).unwrap_err();
+    assert_eq!(
+        late.to_string(),
+        "waited for the other end to let go, last seen: backend Closing, frontend Connected, \
+         the frontend's error \"16 Device in use\""
+    );
+}
+
+#[test]
+fn another_device_in_its_place_ends_the_wait() {
+    let place = Place::new();
+    place.write().unwrap();
+    place.set("state", "4");
+    unplug::begin(&place.store, &place.ends(), false).unwrap();
+    let other = place.when("5", |store, backend| {
+        store.write(&backend.join("online"), "1").unwrap();
+    });
+    let replaced = place.closed(soon()).unwrap_err();
+    other.join().unwrap();
+    assert!(matches!(replaced, Setback::Replaced(_)), "{replaced}");
+}
+
+#[test]
+fn a_wait_that_shall_stop_does_so_at_once() {
+    let place = Place::new();
+    place.write().unwrap();
+    let start = Instant::now();
+    let stopped = plug::await_taken(&place.store, &place.ends(), soon(), || false).unwrap_err();
+    assert!(matches!(stopped, Setback::Stopped), "{stopped}");
+    assert!(start.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn all_nodes_of_a_device_are_named_the_record_last() {
+    let place = Place::new();
+    let nodes = unplug::nodes(&place.ends());
+    let names: Vec<_> = nodes.iter().map(Path::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "/local/domain/7/device/vbd/51712",
+            "/local/domain/0/backend/vbd/7/51712",
+            "/local/domain/0/error/backend/vbd/7/51712",
+            "/local/domain/7/error/device/vbd/51712",
+            "/libxl/7/device/vbd/51712",
+        ]
+    );
+}
