@@ -231,6 +231,28 @@ fn a_trusted_platform_module_is_as_xl_makes_it() {
     assert!(found.into_iter().any(|one| one.description.unwrap() == Device::Vtpm(spec)));
 }
 
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn xl_lists_and_removes_what_we_wrote() {
+    let guest = paused("tree-ours");
+    program("exit 0");
+    let nic = Vif::new(0, "00:16:3e:0a:0b:0c".parse().unwrap()).script(LOOK).unwrap();
+    let disk = Vbd::phy("xvdc".parse().unwrap(), "/dev/loop7").unwrap().script(LOOK).unwrap();
+    let store = Client::open().unwrap();
+    let mut tree = nic.tree(guest.dom());
+    tree.append(disk.tree(guest.dom()));
+    store.transaction(|tx| tree.write_to(tx)).unwrap();
+    let nics = ok("xl", &["network-list", "tree-ours"]);
+    assert!(nics.contains("00:16:3e:0a:0b:0c"), "{nics}");
+    let disks = ok("xl", &["block-list", "tree-ours"]);
+    assert!(disks.contains("/local/domain/0/backend/vbd/"), "{disks}");
+    assert!(disks.contains("51744"), "{disks}");
+    ok("xl", &["destroy", "tree-ours"]);
+    let left = ok("xenstore-ls", &["-f", "/local/domain/0"]);
+    assert!(!left.contains(&format!("/backend/vif/{}", guest.0.id)), "{left}");
+    assert!(!left.contains(&format!("/backend/vbd/{}", guest.0.id)), "{left}");
+}
+
 /// The guest can rewrite it in its own end; ours is read from the record.
 const TRUSTED: &str = "record: ours frontend/trusted = \"1\" (n0)";
 /// As for [`TRUSTED`].
