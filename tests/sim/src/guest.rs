@@ -6,7 +6,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -61,8 +61,8 @@ impl Manners {
 }
 
 /// Starts the kernel of a domain, which ends with the domain or with the machine.
-pub(crate) fn start(xen: &Arc<Hypervisor>, machine: Weak<()>, dom: DomId, boot: Boot) {
-    let kernel = Kernel { xen: Arc::clone(xen), machine, dom };
+pub(crate) fn start(xen: &Arc<Hypervisor>, dom: DomId, boot: Boot) {
+    let kernel = Kernel { xen: Arc::clone(xen), dom };
     let run = move || {
         // It ends when nobody answers any more: the store, or the hypervisor.
         if let Ok(Some(reason)) = kernel.run(&boot) {
@@ -75,8 +75,6 @@ pub(crate) fn start(xen: &Arc<Hypervisor>, machine: Weak<()>, dom: DomId, boot: 
 
 struct Kernel {
     xen: Arc<Hypervisor>,
-    /// Is there while somebody has the machine.
-    machine: Weak<()>,
     dom: DomId,
 }
 
@@ -108,11 +106,8 @@ impl Kernel {
         if manners.at_once.is_some() {
             return Ok(manners.at_once);
         }
-        while self.machine.strong_count() > 0 {
-            match changes.wait(Deadline::after(LOOK)) {
-                Err(error) if error.kind() == Kind::TimedOut => continue,
-                changed => changed?,
-            };
+        loop {
+            changes.wait(Deadline::after(Duration::MAX))?;
             if manners.deaf {
                 continue;
             }
@@ -127,7 +122,6 @@ impl Kernel {
             }
             return Ok(Some(if manners.crash_asked { ShutdownReason::Crash } else { reason }));
         }
-        Ok(None)
     }
 }
 
@@ -186,6 +180,3 @@ impl Bell for BellOfGuest {
         self.xen.call_by(self.dom, |_| clear(&self.bell)).ok_or_else(Self::end)
     }
 }
-
-/// How often a guest looks whether its machine is still there. Nothing else depends on it.
-const LOOK: Duration = Duration::from_millis(100);

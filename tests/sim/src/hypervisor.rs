@@ -31,11 +31,10 @@ impl Hypervisor {
     pub(crate) fn call_by<T>(&self, dom: DomId, call: impl FnOnce(&mut Xen) -> T) -> Option<T> {
         let mut xen = self.lock();
         loop {
-            let domain = xen.dom(dom).ok().filter(|domain| !domain.dead)?;
-            if domain.shutdown_code.is_some() {
+            if xen.is_over(dom) {
                 return None;
             }
-            if domain.runs() {
+            if xen.dom(dom).ok()?.runs() {
                 break;
             }
             xen = self.changed.wait(xen).unwrap_or_else(PoisonError::into_inner);

@@ -48,8 +48,17 @@ impl Default for Hardware {
 pub struct Machine {
     xen: Arc<Hypervisor>,
     store: Arc<Mutex<Option<Running>>>,
-    /// What guests know by that the machine is still there.
-    alive: Arc<()>,
+    _power: Arc<Power>,
+}
+
+/// With the last who has the machine its power goes, and guests end.
+#[derive(Debug)]
+struct Power(Arc<Hypervisor>);
+
+impl Drop for Power {
+    fn drop(&mut self) {
+        self.0.call(Xen::power_off);
+    }
 }
 
 impl Machine {
@@ -63,7 +72,7 @@ impl Machine {
     pub fn start(hardware: &Hardware) -> io::Result<Self> {
         let xen = Arc::new(Hypervisor::new(Xen::start(hardware)));
         let store = Arc::new(Mutex::new(Some(store::start(&xen)?)));
-        Ok(Self { xen, store, alive: Arc::new(()) })
+        Ok(Self { _power: Arc::new(Power(Arc::clone(&xen))), xen, store })
     }
 
     /// Starts a program in domain 0, with which nothing goes wrong.
@@ -111,7 +120,46 @@ impl Machine {
             domain.boot.take()
         });
         if let Some(boot) = boot {
-            guest::start(&self.xen, Arc::downgrade(&self.alive), dom, boot);
+            guest::start(&self.xen, dom, boot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use xc::{CreateConfig, GuestKind};
+    use xen_types::{DomainUuid, Gfn};
+    use xg::{BuildConfig, Kernel};
+
+    use super::*;
+
+    #[test]
+    fn a_guest_ends_with_its_machine_also_when_it_is_paused() {
+        let machine = Machine::start(&Hardware::default()).unwrap();
+        let process = machine.process();
+        let (xc, kind) = (process.xc(), GuestKind::Pv);
+        let config = CreateConfig::new(kind, DomainUuid::from_bytes([7; 16]), 1);
+        let dom = xc.create_domain(&config).unwrap();
+        xc.set_max_vcpus(dom, 1).unwrap();
+        xc.set_max_mem(dom, MiB(1).to_bytes()).unwrap();
+        let port = || xc.alloc_unbound_port(dom, DomId::DOM0).unwrap();
+        let kernel = Kernel::from_bytes("kernel", crate::kernel()).unwrap();
+        let build = BuildConfig::new(kind, kernel, MiB(1), port(), port());
+        let built = process.xg().build(dom, &build).unwrap();
+        let store = process.store().unwrap();
+        store.introduce(dom, Gfn(built.store.number()), build.store).unwrap();
+        xc.unpause(dom).unwrap();
+        xc.pause(dom).unwrap();
+
+        let hypervisor = Arc::downgrade(&machine.xen);
+        drop((machine, process, xc, store));
+
+        let start = Instant::now();
+        while hypervisor.strong_count() > 0 {
+            assert!(start.elapsed().as_secs() < 60, "something still has the machine");
+            std::thread::yield_now();
         }
     }
 }

@@ -79,8 +79,8 @@ impl Process {
     /// # Errors
     /// If the daemon does not run, or this, the real, process has no descriptor left.
     pub fn store(self: &Arc<Self>) -> io::Result<Client> {
-        let near = relay::before(self.machine.connect()?, self)?;
-        self.open().streams.push(near.try_clone()?);
+        let (near, end) = relay::before(self.machine.connect()?, self)?;
+        self.open().streams.push(end);
         Client::from_stream(near).map_err(io::Error::other)
     }
 

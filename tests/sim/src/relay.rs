@@ -19,9 +19,13 @@ use xs::proto::{Header, Op, Packet};
 use crate::faults::How;
 use crate::process::{Killed, Process};
 
-/// Puts a relay before the store; the end for a client.
-pub(crate) fn before(store: UnixStream, process: &Arc<Process>) -> io::Result<UnixStream> {
+/// Puts a relay before the store; the end for a client, which closes it, and the relay's, to shut down.
+pub(crate) fn before(
+    store: UnixStream,
+    process: &Arc<Process>,
+) -> io::Result<(UnixStream, UnixStream)> {
     let (near, client) = UnixStream::pair()?;
+    let end = client.try_clone()?;
     let replies = Replies { client: client.try_clone()?, hidden: BTreeMap::new() };
     let replies = Arc::new(Mutex::new(replies));
     let mut from_store = store.try_clone()?;
@@ -35,7 +39,7 @@ pub(crate) fn before(store: UnixStream, process: &Arc<Process>) -> io::Result<Un
     });
     let relay = Relay { process: Arc::clone(process), client, store, replies };
     thread::spawn(move || relay.serve());
-    Ok(near)
+    Ok((near, end))
 }
 
 struct Relay {

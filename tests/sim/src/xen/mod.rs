@@ -51,6 +51,7 @@ pub(crate) struct Xen {
     contents: BTreeMap<u64, Arc<Page>>,
     /// Nanoseconds since the start. Each call takes some, so that time goes on while somebody asks.
     clock: u64,
+    is_off: bool,
 }
 
 impl Xen {
@@ -78,6 +79,7 @@ impl Xen {
             holds: Holds::new(),
             contents: BTreeMap::new(),
             clock: 0,
+            is_off: false,
         };
         let pages = hardware.dom0.get();
         for order in 0..LARGEST {
@@ -110,6 +112,19 @@ impl Xen {
             domain if domain.id == DomId::DOM0 => Err(Errno::INVAL),
             domain => Ok(domain),
         }
+    }
+
+    /// The end of everything: whoever waits for an event is woken.
+    pub(crate) fn power_off(&mut self) {
+        self.is_off = true;
+        let doms: Vec<DomId> = self.domains.keys().copied().collect();
+        doms.into_iter().for_each(|dom| self.wake(dom));
+    }
+
+    /// Whether a domain will never run again.
+    pub(crate) fn is_over(&self, dom: DomId) -> bool {
+        let domain = self.domains.get(&dom);
+        self.is_off || !domain.is_some_and(|d| !d.dead && d.shutdown_code.is_none())
     }
 
     /// What is in a page.
