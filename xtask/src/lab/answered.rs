@@ -1,6 +1,6 @@
 //! Which calls of libxenctrl the lab tests made on a real Xen, for `docs/xen-versions.md`.
 //!
-//! The tests write the names into `/host/calls` (`tests/lab/tests/hypervisor/support.rs`). What a whole
+//! The tests write the names into `/host/calls` (`tests/lab/tests/answered`). What a whole
 //! run made must be what `tests/lab/answered` says.
 
 use std::collections::BTreeSet;
