@@ -2,8 +2,8 @@
 //!
 //! Once the hypervisor has been told to destroy a domain there is no way back, so a removal goes on
 //! to its end in a time of its own, and what it could not do is listed. Everything here can be
-//! repeated: what is gone already is as good as removed. The paths come from the domain's number and
-//! UUID and from the toolstack's own record, never from what a guest could write.
+//! repeated: what is gone already is as good as removed. The paths come from the domain's number
+//! and UUID and from the toolstack's own record, never from what a guest could write.
 
 use std::fs;
 use std::io;
@@ -56,8 +56,8 @@ impl Host {
         }
     }
 
-    /// Whether a domain is there and nobody has begun to destroy it. A call that failed to may have begun;
-    /// where nobody can tell, it has not.
+    /// Whether a domain is there and nobody has begun to destroy it. A call that failed to may have
+    /// begun; where nobody can tell, it has not.
     fn lives(&self, dom: DomId, uuid: DomainUuid) -> bool {
         match self.info(dom) {
             Ok(info) => info.is_some_and(|info| info.uuid == uuid && !info.is_dying()),
@@ -164,8 +164,8 @@ pub(crate) fn device_removal_limits() -> Limits {
     Limits::until(Deadline::after(DEVICE_REMOVAL_TIME))
 }
 
-/// Removes what xl keeps about a domain of its own (`libxl__userdata_path`: `userdata-<kind>.<domid>.
-/// <uuid>.<what>`), which nobody else would once the domain is gone.
+/// Removes what xl keeps about a domain of its own (`libxl__userdata_path`:
+/// `userdata-<kind>.<domid>.<uuid>.<what>`), which nobody else would once the domain is gone.
 fn remove_files(folder: &FilePath, dom: DomId, uuid: DomainUuid) -> Vec<Leftover> {
     let of_domain = format!(".{dom}.{uuid}.");
     let entries = match fs::read_dir(folder) {

@@ -5,9 +5,9 @@
 //!   place ──┴─▶ Trial "sim-4.17/memory/a_claim_is_outstanding_until_given_back" ─▶ Ctx ─▶ fact(&Ctx)
 //! ```
 //!
-//! A fact is a function over `Ctx`, shown on simulated machines of two releases by `cargo test`, and in
-//! dom0 of a real Xen by `cargo xtask lab test`. Where releases differ the fact says so. What cannot be
-//! shown on one of the two says why, and `docs/conformance.md` lists that.
+//! A fact is a function over `Ctx`, shown on simulated machines of two releases by `cargo test`,
+//! and in dom0 of a real Xen by `cargo xtask lab test`. Where releases differ the fact says so.
+//! What cannot be shown on one of the two says why, and `docs/conformance.md` lists that.
 
 #[path = "../../lab/tests/answered/mod.rs"]
 mod answered;

@@ -1,8 +1,8 @@
 //! The `xenops` command on a simulated machine.
 //!
-//! `xenops-sim` reads command lines, each as it would stand behind `xenops`, and runs them one after the
-//! other on a machine that is new when it starts and gone when it ends. It is the command that ships, word
-//! for word: what is simulated is below the seams of `xc`, `xg` and `xs`.
+//! `xenops-sim` reads command lines, each as it would stand behind `xenops`, and runs them one
+//! after the other on a machine that is new when it starts and gone when it ends. It is the command
+//! that ships, word for word: what is simulated is below the seams of `xc`, `xg` and `xs`.
 //!
 //! ```text
 //! $ xenops-sim <<END

@@ -1,8 +1,8 @@
 //! The domain builder: libxenguest's calls, as far as they change the machine.
 //!
-//! It populates the domain as libxenguest does and sets its first virtual CPU up; what kernel and ramdisk
-//! hold is not looked at, since no guest's code runs. The kernel that starts is the script of
-//! `guest.rs`.
+//! It populates the domain as libxenguest does and sets its first virtual CPU up; what kernel and
+//! ramdisk hold is not looked at, since no guest's code runs. The kernel that starts is the script
+//! of `guest.rs`.
 
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -127,8 +127,8 @@ impl<'a> Building<'a> {
         self.builder.call(name, |xen| step(xen, dom.ok_or(Errno::INVAL)?))
     }
 
-    /// `meminit_hvm` (`tools/libs/guest/xg_dom_x86.c`): low memory, then what is above the hole, with
-    /// entries on demand if the guest is to grow; and the special pages.
+    /// `meminit_hvm` (`tools/libs/guest/xg_dom_x86.c`): low memory, then what is above the hole,
+    /// with entries on demand if the guest is to grow; and the special pages.
     fn populate_hvm(&self, xen: &mut Xen, dom: DomId) -> Outcome<()> {
         let target = self.target.map_or(self.pages, PageCount::get);
         let low = self.pages.min(self.low_end / PAGE);

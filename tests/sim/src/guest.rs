@@ -1,8 +1,8 @@
-//! A guest's kernel: a script that has what a guest has, its ring to the store and its own shutdown, and
-//! no more.
+//! A guest's kernel: a script that has what a guest has, its ring to the store and its own
+//! shutdown, and no more.
 //!
-//! It does what the tiny guest of `tests/guests` does: it writes `data/tiny`, watches `control/shutdown`
-//! and obeys. Words of its command line change that, see [`Manners`].
+//! It does what the tiny guest of `tests/guests` does: it writes `data/tiny`, watches
+//! `control/shutdown` and obeys. Words of its command line change that, see [`Manners`].
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};

@@ -1,6 +1,7 @@
 //! A file that is a kernel, as far as toolstacks look at it.
 
-/// The smallest 64-bit ELF that may start as a PV and as a PVH guest: a header, one segment of notes.
+/// The smallest 64-bit ELF that may start as a PV and as a PVH guest: a header, one segment of
+/// notes.
 pub fn kernel() -> Vec<u8> {
     let notes = [
         note(XEN_VERSION, b"xen-3.0\0"),

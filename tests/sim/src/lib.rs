@@ -1,8 +1,9 @@
 //! A simulated Xen host, for tests without Xen.
 //!
-//! It stands below the seams of [`xc`], [`xg`] and [`eventchn`], and at the far end of the streams of [`xs`]:
-//! each call of libxenctrl and libxenguest and each request to the event-channel device has the effect that
-//! it has on a real machine, the store is [`xs_server`]. What is above runs as it ships.
+//! It stands below the seams of [`xc`], [`xg`] and [`eventchn`], and at the far end of the streams
+//! of [`xs`]: each call of libxenctrl and libxenguest and each request to the event-channel device
+//! has the effect that it has on a real machine, the store is [`xs_server`]. What is above runs as
+//! it ships.
 //!
 //! ```
 //! use xc::{CreateConfig, GuestKind, Release};
@@ -19,15 +20,17 @@
 //! ```
 //!
 //! What it does for you: domains with the life that the hypervisor gives them, memory accounted for
-//! page by page, event channels; a xenstored that maps rings and hears of deaths; guests that start, write
-//! to the store over their own ring and obey a request to stop, or not, as words of their command line say
-//! (`deaf`, `lazy`, `crash-asked`, `halt`, `reboot`, `crash`); [faults](How) at any call or request of a
-//! [`Process`], its death included; a [`Snapshot`] of what an operation could leave behind.
+//! page by page, event channels; a xenstored that maps rings and hears of deaths; guests that
+//! start, write to the store over their own ring and obey a request to stop, or not, as words of
+//! their command line say (`deaf`, `lazy`, `crash-asked`, `halt`, `reboot`, `crash`); [faults](How)
+//! at any call or request of a [`Process`], its death included; a [`Snapshot`] of what an operation
+//! could leave behind.
 //!
-//! What it does not do: run guests' code, schedule, keep a clock other than the real one for those who
-//! wait, or have calls for schedulers, devices, dumps and CPU policies; those fail as a function does that a
-//! library lacks. What it does is proved by the facts of `tests/conformance`, which run on real Xen too and
-//! which `docs/conformance.md` lists: a behaviour without a fact is not to be relied upon.
+//! What it does not do: run guests' code, schedule, keep a clock other than the real one for those
+//! who wait, or have calls for schedulers, devices, dumps and CPU policies; those fail as a
+//! function does that a library lacks. What it does is proved by the facts of `tests/conformance`,
+//! which run on real Xen too and which `docs/conformance.md` lists: a behaviour without a fact is
+//! not to be relied upon.
 
 mod builder;
 mod calls;

@@ -84,8 +84,8 @@ impl Process {
         Client::from_stream(near).map_err(io::Error::other)
     }
 
-    /// Maps a page of a domain, as a back-end or a daemon does: of HVM and PVH by its guest frame, of PV
-    /// by its machine frame.
+    /// Maps a page of a domain, as a back-end or a daemon does: of HVM and PVH by its guest frame,
+    /// of PV by its machine frame.
     ///
     /// # Errors
     /// [`Errno::SRCH`] if there is no such domain, [`Errno::INVAL`] if it has no page there.
@@ -103,8 +103,8 @@ impl Process {
         &self.machine
     }
 
-    /// Kills it: what it has open is closed. What runs it here runs on, with errors, and without effect
-    /// on the machine.
+    /// Kills it: what it has open is closed. What runs it here runs on, with errors, and without
+    /// effect on the machine.
     pub fn kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
         let Open { ports, streams, mapped, .. } = std::mem::take(&mut *self.open());

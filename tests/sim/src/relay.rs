@@ -19,7 +19,8 @@ use xs::proto::{Header, Op, Packet};
 use crate::faults::How;
 use crate::process::{Killed, Process};
 
-/// Puts a relay before the store; the end for a client, which closes it, and the relay's, to shut down.
+/// Puts a relay before the store; the end for a client, which closes it, and the relay's, to shut
+/// down.
 pub(crate) fn before(
     store: UnixStream,
     process: &Arc<Process>,

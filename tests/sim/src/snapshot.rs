@@ -11,8 +11,8 @@ use crate::xen::ports::Binding;
 
 /// All that programs of domain 0 can leave behind on a machine.
 ///
-/// Not part of it is what goes on by itself: the time, the id that the next domain will have, the data of
-/// pages.
+/// Not part of it is what goes on by itself: the time, the id that the next domain will have, the
+/// data of pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// Each with what it has.

@@ -64,7 +64,8 @@ impl Machine for View {
     }
 
     fn connect(&mut self, dom: DomId, gfn: Gfn, port: Port) -> Result<Box<dyn Link>, NoRing> {
-        // Introduced anew, it is bound anew (`introduce_domain`, tools/xenstore/xenstored_domain.c).
+        // Introduced anew, it is bound anew (`introduce_domain`,
+        // tools/xenstore/xenstored_domain.c).
         if let Some(before) = self.channels.remove(&dom) {
             before.close();
         }

@@ -1,7 +1,7 @@
 //! One call after the other fails, of whatever layer it is.
 //!
-//! Each walk does the same operation again and again, and has the first call of its process go wrong, then
-//! the second, and so on, until the operation gets past them all.
+//! Each walk does the same operation again and again, and has the first call of its process go
+//! wrong, then the second, and so on, until the operation gets past them all.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ fn long() -> Limits {
     within(Duration::from_secs(60))
 }
 
-/// Has the calls of a creation fail one by one, each of which must leave nothing. How many could fail.
+/// Has the calls of a creation fail one by one, each of which must leave nothing. How many could
+/// fail.
 fn creations(kind: GuestKind, how: How) -> usize {
     let site = Site::new();
     let before = site.machine.snapshot().unwrap();
@@ -65,8 +66,8 @@ fn a_call_done_but_unheard_leaves_nothing_of_a_pvh_guest() {
     assert!(failed >= 100, "{failed} calls");
 }
 
-/// Kills a creation at each of its calls. Another toolstack removes the domain, if there is one by then,
-/// after which nothing may be left. At how many calls it could be killed.
+/// Kills a creation at each of its calls. Another toolstack removes the domain, if there is one by
+/// then, after which nothing may be left. At how many calls it could be killed.
 fn killed_creations(kind: GuestKind, how: How) -> usize {
     let site = Site::new();
     let (before, next) = (site.machine.snapshot().unwrap(), site.host());
@@ -102,8 +103,8 @@ fn what_a_creation_killed_after_a_call_has_made_the_next_toolstack_removes() {
     assert!(killed >= 100, "{killed} calls");
 }
 
-/// Has the calls of the end of a guest go wrong one by one, and then another toolstack end it, if it is
-/// still there. What is left after that is removed by `sweep`. How many could go wrong.
+/// Has the calls of the end of a guest go wrong one by one, and then another toolstack end it, if
+/// it is still there. What is left after that is removed by `sweep`. How many could go wrong.
 fn ends(
     how: How,
     end: impl Fn(&Host, DomId) -> Result<()>,
@@ -137,8 +138,8 @@ struct Guest {
     uuid: DomainUuid,
 }
 
-/// Removes what an error says is left in the store, and the folders above, whose removal is not worth an
-/// error.
+/// Removes what an error says is left in the store, and the folders above, whose removal is not
+/// worth an error.
 fn named(host: &Host, _: &Guest, error: Option<Error>) {
     let path = |left: &Leftover| match &left.what {
         Remnant::StorePath(path) => Some(Path::new(path).unwrap()),

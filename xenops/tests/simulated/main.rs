@@ -1,5 +1,5 @@
-//! Whole operations on a simulated machine: what they come to, and what is left when any call of theirs
-//! fails.
+//! Whole operations on a simulated machine: what they come to, and what is left when any call of
+//! theirs fails.
 
 #![allow(clippy::unwrap_used, reason = "also in what tests share")]
 

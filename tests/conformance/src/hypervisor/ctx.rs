@@ -133,7 +133,8 @@ impl Ctx {
         Limits::until(soon())
     }
 
-    /// What another observer says, where there is one: `look` gets what this program of Xen's prints.
+    /// What another observer says, where there is one: `look` gets what this program of Xen's
+    /// prints.
     pub(super) fn observe(&self, program: &[&str], look: impl FnOnce(&str)) {
         if let (Place::Real, [name, arguments @ ..]) = (&self.place, program) {
             let output = Command::new(name).args(arguments).output().unwrap();

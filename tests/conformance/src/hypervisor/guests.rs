@@ -1,5 +1,5 @@
-//! Guests that run: the tiny one of `tests/guests` on Xen, the script that does the same on a simulated
-//! machine; built and ended by `xenops`.
+//! Guests that run: the tiny one of `tests/guests` on Xen, the script that does the same on a
+//! simulated machine; built and ended by `xenops`.
 
 use std::collections::BTreeSet;
 

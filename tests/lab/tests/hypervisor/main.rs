@@ -1,5 +1,5 @@
-//! What `xc` and `eventchn` do on a real Xen, seen through a second observer where there is one, as far as a
-//! simulated machine cannot show it too: the rest are facts of `tests/conformance`.
+//! What `xc` and `eventchn` do on a real Xen, seen through a second observer where there is one, as
+//! far as a simulated machine cannot show it too: the rest are facts of `tests/conformance`.
 
 #[path = "../answered/mod.rs"]
 mod answered;

@@ -15,7 +15,8 @@ use super::domain::Domain;
 use super::{Outcome, Xen};
 
 impl Xen {
-    /// `XEN_DOMCTL_createdomain`: the id asked for, or the next that is free after the last one given.
+    /// `XEN_DOMCTL_createdomain`: the id asked for, or the next that is free after the last one
+    /// given.
     pub(crate) fn create(&mut self, id: u32, config: &CreateDomain) -> Outcome<DomId> {
         let wanted = DomId::try_from(id).ok().filter(|id| *id != DomId::DOM0);
         let id = match wanted {
@@ -43,8 +44,8 @@ impl Xen {
         Ok(id)
     }
 
-    /// `sanitise_domain_config`, on a host without IOMMU, performance counters, processor tracing and
-    /// shadow paging, as the lab's is.
+    /// `sanitise_domain_config`, on a host without IOMMU, performance counters, processor tracing
+    /// and shadow paging, as the lab's is.
     fn check(&self, config: &CreateDomain) -> Outcome<()> {
         let has = |flag: u32| config.flags & flag != 0;
         let (hvm, hap) = (has(XEN_DOMCTL_CDF_HVM), has(XEN_DOMCTL_CDF_HAP));

@@ -1,7 +1,8 @@
 //! The machine's frames that nobody has.
 //!
-//! As in Xen's allocator memory is given in runs of 2^order frames whose first is a multiple of their
-//! number, from the highest place that is allowed (`get_free_buddy`, `xen/common/page_alloc.c`).
+//! As in Xen's allocator memory is given in runs of 2^order frames whose first is a multiple of
+//! their number, from the highest place that is allowed (`get_free_buddy`,
+//! `xen/common/page_alloc.c`).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,7 +16,8 @@ pub(crate) struct Heap {
 }
 
 impl Heap {
-    /// Nodes with so many frames each, one behind the other, from frame 1 on: Xen never gives frame 0.
+    /// Nodes with so many frames each, one behind the other, from frame 1 on: Xen never gives frame
+    /// 0.
     pub(crate) fn new(nodes: &[u64]) -> Self {
         let mut start = 1;
         let ranges = nodes.iter().map(|&frames| {

@@ -1,8 +1,8 @@
 //! The hypervisor: what it knows, and what its hypercalls do to that.
 //!
 //! Each rule is that of Xen 4.17, named by its function there; where a later release differs and a
-//! fact of `tests/conformance` shows it, the release of the machine decides. Nothing here knows which
-//! toolstack calls, or that one does.
+//! fact of `tests/conformance` shows it, the release of the machine decides. Nothing here knows
+//! which toolstack calls, or that one does.
 
 mod create;
 pub(crate) mod domain;

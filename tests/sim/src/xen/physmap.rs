@@ -72,8 +72,8 @@ impl Physmap {
 }
 
 impl Memory {
-    /// `guest_physmap_add_page`: puts 2^order pages at guest frames. A page that was there stays the
-    /// domain's, in no place.
+    /// `guest_physmap_add_page`: puts 2^order pages at guest frames. A page that was there stays
+    /// the domain's, in no place.
     pub(super) fn map_extent(&mut self, gfn: u64, first: u64, order: u32) -> Outcome<()> {
         self.pool.take_tables(gfn, order)?;
         for offset in 0..1_u64 << order {
@@ -153,7 +153,8 @@ impl Xen {
                 None if since_4_19 => return Err(Errno::PERM),
                 None => return Err(Errno::INVAL),
             },
-            // Without a right over the other domain; before 4.19 nobody who is not a hardware domain.
+            // Without a right over the other domain; before 4.19 nobody who is not a hardware
+            // domain.
             XENMAPSPACE_GMFN_FOREIGN => return Err(Errno::PERM),
             _ => return Err(Errno::INVAL),
         };

@@ -1,5 +1,5 @@
-//! Populate on demand (`xen/arch/x86/mm/p2m-pod.c`): guest frames that get a page out of a cache when
-//! they are first touched.
+//! Populate on demand (`xen/arch/x86/mm/p2m-pod.c`): guest frames that get a page out of a cache
+//! when they are first touched.
 
 use std::collections::BTreeSet;
 
