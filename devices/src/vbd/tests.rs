@@ -138,3 +138,11 @@ fn a_record_of_something_else_is_refused() {
     assert_eq!(refused("removable", "yes").kind(), ErrorKind::Invalid);
     assert_eq!(refused("frontend/protocol", "pdp11-abi").kind(), ErrorKind::Invalid);
 }
+
+/// XSA-403.
+#[test]
+fn a_guest_is_told_of_a_disk_that_it_shall_not_trust() {
+    let disk = Vbd::phy(xvda(), "/dev/vg/root").unwrap().untrusted();
+    let tree = disk.tree(dom(7)).to_string();
+    assert!(tree.contains("/device/vbd/51712/trusted = \"0\"\n"), "{tree}");
+}

@@ -91,3 +91,10 @@ fn a_record_of_something_else_is_refused() {
     assert_eq!(refused("script", "vif-bridge"), ErrorKind::Invalid);
     assert_eq!(refused("vifname", "a234567890123456"), ErrorKind::Invalid);
 }
+
+/// XSA-403.
+#[test]
+fn a_guest_is_told_of_a_server_that_it_shall_not_trust() {
+    let tree = vif().served_by(dom(3)).untrusted().tree(dom(7)).to_string();
+    assert!(tree.contains("\n/local/domain/7/device/vif/1/trusted = \"0\"\n"), "{tree}");
+}
