@@ -29,6 +29,8 @@ impl Xg {
     /// suspend returns 0, and it connects to its daemons and devices anew. All guests that suspend
     /// can do that; it is for those that do not know the answer of [`Xg::resume`]. What a restored
     /// domain finds is for the caller to see to: ports that nobody uses, backends that wait.
+    /// Linux 6.1 was not seen to go on from it where it was, its ports closed and the two of the
+    /// toolstack made anew (Xen 4.20): for such guests there is [`Xg::resume`].
     ///
     /// Of an HVM or PVH domain, nothing is changed. Of a PV domain, libxenguest writes machine
     /// frames into the start info, and takes them from a map at places that the guest itself wrote,
