@@ -20,7 +20,8 @@ use crate::limits::Limits;
 pub(crate) struct Locks {
     /// The one on names, which is ours alone.
     pub(crate) names: PathBuf,
-    domains: PathBuf,
+    /// libxl's folder, where it has files about domains too.
+    pub(crate) libxl: PathBuf,
     disks: PathBuf,
 }
 
@@ -30,14 +31,15 @@ impl Locks {
     pub(crate) fn of_this_machine() -> Self {
         Self {
             names: "/run/xenops".into(),
-            domains: "/var/lib/xen".into(),
+            // `XEN_LIB_DIR` of Xen's build.
+            libxl: "/var/lib/xen".into(),
             disks: "/run/xen-hotplug".into(),
         }
     }
 
     /// Those of another one.
     pub(crate) fn in_folder(folder: &Path) -> Self {
-        Self { names: folder.into(), domains: folder.into(), disks: folder.into() }
+        Self { names: folder.into(), libxl: folder.into(), disks: folder.into() }
     }
 }
 
@@ -57,7 +59,7 @@ impl Lock {
     ) -> Result<Self, Cause> {
         let name = format!("userdata-l.{dom}.{uuid}.domain-userdata-lock");
         let what = "the right to change the domain's devices";
-        Self::take(&locks.domains.join(name), what, limits)
+        Self::take(&locks.libxl.join(name), what, limits)
     }
 
     /// The right to say which disks of the host are in use (`claim_lock "block"`, `block`).

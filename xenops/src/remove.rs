@@ -44,8 +44,13 @@ impl Host {
         let [home, vm, record] = skeleton_of(dom, uuid);
         let vm = Some(vm).filter(|_| !runs_on);
         left.extend(self.remove_nodes([home, consoles, record].into_iter().chain(vm)));
-        left.extend(remove_files(FilePath::new(LIBXL_FILES), dom, uuid));
+        left.extend(self.remove_libxl_files(dom, uuid));
         Ok(left)
+    }
+
+    /// Removes what libxl's folder has of a domain, the lock on its devices too.
+    pub(crate) fn remove_libxl_files(&self, dom: DomId, uuid: DomainUuid) -> Vec<Leftover> {
+        remove_files(&self.locks.libxl, dom, uuid)
     }
 
     /// Tells the hypervisor to destroy a domain. One that is gone is as good as destroyed.
@@ -203,9 +208,6 @@ const DEVICE_REMOVAL_TIME: Duration = Duration::from_secs(50);
 
 /// How much of it may go by until the domain has gone.
 const END_TIME: Duration = Duration::from_secs(5);
-
-/// `XEN_LIB_DIR` of Xen's build.
-const LIBXL_FILES: &str = "/var/lib/xen";
 
 #[cfg(test)]
 mod tests {

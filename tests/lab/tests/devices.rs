@@ -155,3 +155,21 @@ fn a_destroyed_guest_gives_its_devices_back() {
     let links = ok("ip", &["link"]);
     assert!(!links.contains(&format!("vif{}.", linux.guest.id)), "{links}");
 }
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_guest_starts_with_the_devices_of_its_configuration() {
+    let file = File::new("/tmp/configured.img");
+    let before = Leavings::now();
+    let devices = format!(
+        "[[vbd]]\nvdev = \"xvda\"\ntarget = \"{}\"\nmode = \"r\"\n\
+         [[vif]]\nbridge = \"xenbr0\"\nmac = \"00:16:3e:00:00:07\"\n",
+        file.0
+    );
+    let linux = Linux::boot("configured", "pv", &devices);
+    linux.comes_to("test -b /dev/xvda");
+    assert_eq!(linux.md5("/dev/xvda"), md5(file.0));
+    assert!(linux.does("cat /sys/class/net/eth0/address").contains("00:16:3e:00:00:07"));
+    ok("xenops", &["destroy", linux.name()]);
+    before.assert_unchanged();
+}

@@ -257,3 +257,18 @@ fn a_killed_attachment_leaves_no_loop_device_that_nobody_knows() {
     }
     attached(&guest, &image.0, "xvda", &[]);
 }
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_creation_that_cannot_have_all_its_devices_leaves_nothing() {
+    let (image, before) = (Image::new("halfway"), Leavings::now());
+    let devices = format!(
+        "[[vbd]]\nvdev = \"xvda\"\ntarget = \"{}\"\n[[vif]]\nbridge = \"no-br\"\n",
+        image.0
+    );
+    let ran = xenops(&["create", Config::tiny("halfway", "pvh", &devices).path()]);
+    refused(&ran, "create domain \"halfway\": attach vif 0 of domain");
+    assert!(ran.err.contains("there is no bridge \"no-br\""), "{}", ran.err);
+    before.assert_unchanged();
+    assert!(!loops().contains(&image.0));
+}

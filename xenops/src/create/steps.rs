@@ -157,9 +157,10 @@ impl<'a> Creation<'a> {
         }
     }
 
-    /// Takes away what was made: the devices, then the domain. Once it has gone, neither the guest nor the console
-    /// daemon writes to the store any more. Its limits, ports and memory go with it, and xenstored
-    /// drops the connection of a domain that has gone. `host` has the deadline of the undo.
+    /// Takes away what was made: the devices, then the domain. Once it has gone, neither the guest
+    /// nor the console daemon writes to the store any more. Its limits, ports and memory go with it,
+    /// and xenstored drops the connection of a domain that has gone. `host` has the deadline of the
+    /// undo.
     pub(super) fn undo(self, host: &Host, limits: &Limits) -> Vec<Leftover> {
         let mut left = Vec::new();
         if self.devices {
@@ -173,6 +174,9 @@ impl<'a> Creation<'a> {
             }
         }
         left.extend(host.remove_nodes(self.nodes.into_iter().rev()));
+        if let (Some(dom), true) = (self.dom, self.devices) {
+            left.extend(host.remove_libxl_files(dom, self.uuid));
+        }
         left
     }
 
@@ -303,8 +307,8 @@ impl<'a> Creation<'a> {
         if trees.is_empty() {
             return Ok(());
         }
-        let _lock = Lock::of_domain(&self.host.locks, dom, self.uuid, self.limits)?;
         self.devices = true;
+        let _lock = Lock::of_domain(&self.host.locks, dom, self.uuid, self.limits)?;
         for (device, tree) in trees {
             let options = AttachOptions::default();
             self.host
