@@ -21,8 +21,8 @@
 //! the diagram allows in several steps is allowed in one. Once `online` is 0 nothing but `Closed`
 //! counts: a driver may still write a state that crossed the request. The numbers have no order:
 //! `Reconfiguring` is larger than `Closed`. States are those of `io/xenbus.h`, which has no words on
-//! who moves when; that was read from Linux 6.1 (`xen-blkback/xenbus.c`, `xen-netback/xenbus.c`,
-//! `xenbus/xenbus_client.c`).
+//! who moves when; that is Linux's (`xen-blkback/xenbus.c`, `xenbus/xenbus_probe.c`), as it was
+//! observed with 6.1.
 
 use std::fmt;
 

@@ -193,8 +193,7 @@ const IFF_UP: u32 = 1;
 mod tests {
     use super::*;
 
-    // As strace shows `ip link set dev … address fe:… mtu 1500 master … up` (iproute2 6.1), in one
-    // message.
+    // Laid out by hand after netlink(7) and rtnetlink(7).
     #[test]
     fn one_message_has_address_mtu_bridge_and_up() {
         let message = up_in_bridge(7, 3, 1500);
