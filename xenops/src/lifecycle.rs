@@ -167,10 +167,13 @@ impl Host {
         // Toolstacks that keep no such record still have their backends in one place.
         let backends = own.all_backends(DomId::DOM0);
         for kind in self.children(&backends)? {
+            if kind == Console::KIND {
+                continue;
+            }
             let here = backends.join(&kind).join(dom);
             let unrecorded =
                 self.children(&here)?.iter().any(|id| !recorded.contains(&here.join(id)));
-            if kind != Console::KIND && unrecorded {
+            if unrecorded {
                 others.insert(kind.to_string());
             }
         }
