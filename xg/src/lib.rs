@@ -162,3 +162,8 @@ impl Xg {
         Self { foreign: Some(foreign), ..self }
     }
 }
+
+/// Of a PV domain with more, libxenguest would read the list of lists beyond its one page
+/// (`xc_core_arch_map_p2m_tree_rw`, `tools/libs/guest/xg_core_x86.c`): 512 times 512 times 512
+/// frames, 512 GiB. The guest itself says how many it has.
+const MOST_PV_FRAMES: u64 = 1 << 27;

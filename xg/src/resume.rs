@@ -6,7 +6,7 @@ use xc::grant::Access;
 use xen_types::{DomId, Gfn, PageCount, ShutdownReason};
 
 use crate::backend::CallError;
-use crate::{Error, Result, Xg};
+use crate::{Error, MOST_PV_FRAMES, Result, Xg};
 
 impl Xg {
     /// Lets `dom`, which has suspended itself, go on where it is, as after a save that failed or
@@ -79,7 +79,7 @@ impl Xg {
         }
         let lies = |what, value| Error::StartInfo { dom, what, value };
         let PageCount(frames) = xc.nr_gfns(dom).map_err(fail)?;
-        if frames < pages.0 || frames > MOST_FRAMES {
+        if frames < pages.0 || frames > MOST_PV_FRAMES {
             return Err(lies("the size of its map", frames));
         }
         let start_info = xc.vcpu_context(dom, 0).map_err(fail)?.rdx;
@@ -96,10 +96,6 @@ impl Xg {
     }
 }
 
-/// Of more, libxenguest would read the list of lists beyond its one page
-/// (`xc_core_arch_map_p2m_tree_rw`, `tools/libs/guest/xg_core_x86.c`): 512 times 512 times 512
-/// frames, 512 GiB.
-const MOST_FRAMES: u64 = 1 << 27;
 /// A guest's page tables decide how much of a larger map libxenguest maps, in steps of so many
 /// frames (`xc_core_arch_map_p2m_list_rw`, the same file).
 const SURELY_MAPPED: u64 = 1 << 18;

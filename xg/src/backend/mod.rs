@@ -172,6 +172,8 @@ pub enum CallError {
     Foreign,
     /// The domain has no virtual CPU, and the library would ask for each of 2^32.
     NoVcpu,
+    /// The PV domain says that it has so many frames, and the library would leave its bounds.
+    TooManyFrames(u64),
     /// The image was made by another process, before a fork.
     UsedAfterFork,
 }
@@ -194,6 +196,9 @@ impl fmt::Display for CallError {
             Self::At { entry, source } => write!(f, "{entry}: {source}"),
             Self::Foreign => f.write_str("the CPU policies are of different libraries"),
             Self::NoVcpu => f.write_str("it has no virtual CPU"),
+            Self::TooManyFrames(frames) => {
+                write!(f, "it says that it has {frames} frames, more than libxenguest has room for")
+            }
             Self::UsedAfterFork => {
                 f.write_str("the handle was opened by another process, before a fork")
             }

@@ -42,5 +42,5 @@ pub use logger::{Messages, clear_errno, messages_of};
 pub use progress::{Progress, observe_progress};
 pub use xenctrl_sys::{
     DomainInfo, E820Entry, Library as CtrlLibrary, OpenError, Release, UsedAfterFork,
-    dumpcore_rtn_t, xc_interface,
+    XEN_DOMINF_HVM_GUEST, dumpcore_rtn_t, xc_interface,
 };

@@ -72,7 +72,8 @@ on_releases! {
         });
         opened.xg.dump_core(DOM, Path::new("/var/dump/core")).unwrap();
         let asked = "xc_domain_getinfolist(5, 1, &)";
-        assert_eq!(opened.calls(), [asked, "xc_domain_dumpcore(5, &)"]);
+        let frames = "xc_domain_nr_gpfns(5, &)";
+        assert_eq!(opened.calls(), [asked, frames, "xc_domain_dumpcore(5, &)"]);
     }
 
     fn a_file_that_cannot_be_made_is_named(opened) {
@@ -112,6 +113,22 @@ on_releases! {
         // The handle was closed on the way out.
         let calls = opened.stub.calls();
         assert_eq!(calls.last().map(String::as_str), Some("xc_interface_close()"));
+    }
+
+    fn a_pv_domain_that_says_it_has_too_many_frames_is_not_dumped(opened) {
+        exists(&opened.stub, 0);
+        opened.stub.on("xc_domain_nr_gpfns", |call| {
+            call.write(2, &((1_u64 << 27) + 1).to_le_bytes());
+            0
+        });
+        let error = opened.xg.dump_core(DOM, Path::new("/core")).unwrap_err();
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "it says that it has 134217729 frames, more than libxenguest has room for"
+        );
+        assert_eq!(error.kind(), Kind::Invalid);
+        let asked = ["xc_domain_getinfolist(5, 1, &)", "xc_domain_nr_gpfns(5, &)"];
+        assert_eq!(opened.calls(), asked);
     }
 
     fn a_domain_without_virtual_cpus_is_not_dumped(opened) {

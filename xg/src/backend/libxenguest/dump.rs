@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use rustix::io::Errno;
 use xen_types::DomId;
-use xenguest_sys::{DomainInfo, xc_interface};
+use xenguest_sys::{DomainInfo, XEN_DOMINF_HVM_GUEST, xc_interface};
 
 use super::{LibXenGuest, handle};
+use crate::MOST_PV_FRAMES;
 use crate::backend::outcome::check;
 use crate::backend::{CallError, DumpCalls};
 
@@ -19,10 +20,11 @@ impl DumpCalls for LibXenGuest {
         let dump = self.function("xc_domain_dumpcore", function)?;
         let interface = self.interface()?;
         let handle = handle(&interface)?;
-        self.has_vcpus(handle, dom)?;
+        self.can_be_dumped(handle, dom)?;
         check(|| {
             // SAFETY: the handle must be open and the path terminated: `interface` holds it open until
-            // the end of this function, and CStr is. The domain must have virtual CPUs: see `has_vcpus`.
+            // the end of this function, and CStr is. The domain must be one that it stays in
+            // bounds with: see `can_be_dumped`.
             unsafe { dump(handle, dom.into(), path.as_ptr()) }
         })
     }
@@ -37,14 +39,14 @@ impl DumpCalls for LibXenGuest {
         let dump = self.function("xc_domain_dumpcore_via_callback", function)?;
         let interface = self.interface()?;
         let handle = handle(&interface)?;
-        self.has_vcpus(handle, dom)?;
+        self.can_be_dumped(handle, dom)?;
         let mut receiver = Receiver { piece, panic: None };
         let argument = (&raw mut receiver).cast();
         let done = check(|| {
             // SAFETY: the argument must be what `take` expects, for as long as the call runs, which does
             // not keep it: it points to `receiver`, which nobody else uses meanwhile. libxc passes
             // memory of its own and, in one piece of a page, the shared info (xg_core.c). The domain must
-            // have virtual CPUs: see `has_vcpus`.
+            // be one that it stays in bounds with: see `can_be_dumped`.
             unsafe { dump(handle, dom.into(), argument, take) }
         });
         if let Some(panic) = receiver.panic {
@@ -55,23 +57,35 @@ impl DumpCalls for LibXenGuest {
 }
 
 impl LibXenGuest {
-    /// Refuses a domain without virtual CPUs: libxenguest would allocate room for the contexts of none
-    /// and write those of 2^32 there (`xc_domain_dumpcore_via_callback`, `tools/libs/guest/xg_core.c`).
-    /// A domain keeps its virtual CPUs; that another takes its number between this and the dump is what
-    /// whoever destroys domains must not let happen.
-    fn has_vcpus(&self, handle: *mut xc_interface, dom: DomId) -> Result<(), CallError> {
-        let list = self.library.ctrl().functions().domain.domain_getinfolist;
-        let list = self.function("xc_domain_getinfolist", list)?;
+    /// Refuses domains with which libxenguest leaves its bounds.
+    ///
+    /// Of one without virtual CPUs it would allocate room for the contexts of none and write those of 2^32
+    /// there (`xc_domain_dumpcore_via_callback`, `tools/libs/guest/xg_core.c`). Of a PV domain it reads as
+    /// many entries of a page as the guest says that it has frames for (`xc_core_arch_map_p2m_tree_rw`,
+    /// `tools/libs/guest/xg_core_x86.c`). A domain keeps its virtual CPUs, and a paused one what it says;
+    /// that another takes its number between this and the dump is what whoever destroys domains must not
+    /// let happen.
+    fn can_be_dumped(&self, handle: *mut xc_interface, dom: DomId) -> Result<(), CallError> {
+        let functions = self.library.ctrl().functions();
+        let list = self.function("xc_domain_getinfolist", functions.domain.domain_getinfolist)?;
         // The fields looked at stand in the same place in every release; the older structure is shorter.
         let mut info = DomainInfo::default();
         // SAFETY: one entry must be writable: `info` is the largest known.
         let found = unsafe { list(handle, dom.into(), 1, (&raw mut info).cast()) };
-        let gone = found != 1 || info.domain != dom.raw();
-        match (gone, info.max_vcpu_id) {
-            (true, _) => Err(CallError::Failed { errno: Some(Errno::SRCH), said: Vec::new() }),
-            (false, u32::MAX) => Err(CallError::NoVcpu),
-            (false, _) => Ok(()),
+        if found != 1 || info.domain != dom.raw() {
+            return Err(CallError::Failed { errno: Some(Errno::SRCH), said: Vec::new() });
         }
+        if info.max_vcpu_id == u32::MAX {
+            return Err(CallError::NoVcpu);
+        }
+        if info.flags & XEN_DOMINF_HVM_GUEST != 0 {
+            return Ok(());
+        }
+        let frames = self.function("xc_domain_nr_gpfns", functions.memory.domain_nr_gpfns)?;
+        let mut count = 0;
+        // SAFETY: one number must be writable: `count` is.
+        check(|| unsafe { frames(handle, dom.into(), &mut count) })?;
+        if count > MOST_PV_FRAMES { Err(CallError::TooManyFrames(count)) } else { Ok(()) }
     }
 }
 
