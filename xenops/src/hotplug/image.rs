@@ -6,12 +6,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use devices::paths::DomainPaths;
 use devices::{DeviceId, Ends, Kind};
-use rustix::fs::{OFlags, fstat};
+use rustix::fs::{Mode, OFlags, fstat};
 use xen_types::DomId;
 use xs::View;
 
@@ -35,22 +36,23 @@ impl Image {
     /// Opens a disk and, if it is a file, makes a loop device of it.
     pub(crate) fn open(path: &Path, writable: bool) -> Result<Self, Cause> {
         let fail = |source| Cause::File { what: "open", path: path.into(), source };
-        // Not to wait for the other end of a FIFO.
-        let open = |more: OFlags| {
-            let flags = (OFlags::NONBLOCK | more).bits().cast_signed();
-            OpenOptions::new().read(true).write(writable).custom_flags(flags).open(path)
-        };
-        let is_device = fs::metadata(path).map(|found| is_block(&found)).map_err(fail)?;
+        let found = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let found = found.map_err(|error| fail(error.into()))?;
+        let stat = fstat(&found).map_err(|error| fail(error.into()))?;
+        let backing = Backing::of(&stat).ok_or_else(|| Problem::NoDisk(path.into()))?;
         // The kernel refuses this for a device that is mounted, or part of another one.
+        let is_device = matches!(backing, Backing::Device(_));
         let alone = if is_device && writable { OFlags::EXCL } else { OFlags::empty() };
-        let opened = match open(alone) {
+        // What was found is opened, not what the name means by now.
+        let found = format!("/proc/self/fd/{}", found.as_raw_fd());
+        let flags = alone.bits().cast_signed();
+        let opened = OpenOptions::new().read(true).write(writable).custom_flags(flags).open(found);
+        let opened = match opened {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
                 return Err(in_use(path, "the control domain"));
             }
             opened => opened.map_err(fail)?,
         };
-        let stat = fstat(&opened).map_err(|error| fail(error.into()))?;
-        let backing = Backing::of(&stat).ok_or_else(|| Problem::NoDisk(path.into()))?;
         let made = match backing {
             Backing::File { .. } => Some(LoopDevice::make(&opened, path, !writable)?),
             Backing::Device(_) => None,
@@ -100,12 +102,13 @@ impl Image {
     fn check_mounts(&self) -> Result<(), Cause> {
         let Some(ours) = self.block_device() else { return Ok(()) };
         let path = Path::new("/proc/self/mountinfo");
-        let mounts = fs::read_to_string(path).map_err(|source| Cause::File {
+        let mounts = fs::read(path).map_err(|source| Cause::File {
             what: "read",
             path: path.into(),
             source,
         })?;
-        let used = mounted_writable(&mounts).any(|number| same_disk(number, ours));
+        let used = mounted_writable(&String::from_utf8_lossy(&mounts))
+            .any(|number| same_disk(number, ours));
         if used { Err(in_use(&self.path, "the control domain, mounted")) } else { Ok(()) }
     }
 
@@ -221,10 +224,6 @@ fn is_read_only(device: &Path) -> bool {
     let name = device.file_name().unwrap_or_default();
     let flag = Path::new("/sys/block").join(name).join("ro");
     fs::read_to_string(flag).is_ok_and(|flag| flag.trim() == "1")
-}
-
-fn is_block(found: &fs::Metadata) -> bool {
-    std::os::unix::fs::FileTypeExt::is_block_device(&found.file_type())
 }
 
 fn in_use(path: &Path, by: &str) -> Cause {

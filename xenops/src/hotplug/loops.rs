@@ -126,12 +126,21 @@ pub(crate) fn loops_on(image: Backing) -> Result<Vec<PathBuf>, Cause> {
             continue;
         }
         let path = Path::new("/dev").join(name);
-        let Ok(file) = open(&path, true) else { continue };
+        let file = match open(&path, true) {
+            Ok(file) => file,
+            // It has cleared itself meanwhile.
+            Err(_) if !entry.path().join("loop").exists() => continue,
+            Err(source) => return Err(Cause::File { what: "open", path, source }),
+        };
         // SAFETY: the kernel must write a whole `loop_info64` for this request (linux/loop.h):
         // `LoopInfo64` has its layout, and any bytes are a value of it.
         let request = unsafe { Getter::<LOOP_GET_STATUS64, LoopInfo64>::new() };
         // SAFETY: the request must be the one that `Getter` was made for: its type carries it.
-        let Ok(info) = (unsafe { ioctl(&file, request) }) else { continue };
+        let info = match unsafe { ioctl(&file, request) } {
+            Ok(info) => info,
+            Err(Errno::NXIO) => continue, // as above
+            Err(error) => return Err(Cause::File { what: "look at", path, source: error.into() }),
+        };
         let same = match image {
             Backing::File { on, inode } => (info.device, info.inode) == (on, inode),
             Backing::Device(number) => info.real_device == number,
@@ -153,8 +162,9 @@ fn configure(device: &File, image: &File, name: &Path, read_only: bool) -> Resul
     let info = LoopInfo64 { flags, file_name: shown(name), ..EMPTY_INFO };
     let fd = image.as_raw_fd().cast_unsigned();
     let config = LoopConfig { fd, block_size: 0, info, reserved: [0; 8] };
-    // SAFETY: the kernel must read no more than the value for this request (linux/loop.h): it reads
-    // one `loop_config`, whose layout `LoopConfig` has.
+    // SAFETY: the kernel must read no more than the value for this request (linux/loop.h), and take the
+    // descriptor in it while that is open: it reads one `loop_config`, whose layout `LoopConfig` has, and
+    // `image` is borrowed until the call has returned.
     let request = unsafe { Setter::<LOOP_CONFIGURE, LoopConfig>::new(config) };
     // SAFETY: the request must be the one that `Setter` was made for: its type carries it.
     unsafe { ioctl(device, request) }
