@@ -99,10 +99,12 @@ impl Host {
         ready.written();
         let brought = match written {
             Ok(false) => return Err(fail(Setback::Exists.into())),
-            Ok(true) => self.finish(&record, options, ready, limits),
+            Ok(true) => self.finish(&record, options, &ready, limits),
             Err(error) if !may_be_there => return Err(fail(error.into())),
             Err(error) => Err(error.into()),
         };
+        // What was made ready goes when this returns: a loop device that cleared itself while its number
+        // stands in the backend could be another guest's by the time it is opened.
         brought.map_err(|cause| {
             // In a time of its own: that of the attachment may be over.
             let limits = device_removal_limits();
@@ -116,7 +118,7 @@ impl Host {
         &self,
         record: &Record,
         options: AttachOptions,
-        ready: Ready,
+        ready: &Ready,
         limits: &Limits,
     ) -> Result<(), Cause> {
         let (ends, keep_on) = (record.ends(), || !limits.cancel.requested());

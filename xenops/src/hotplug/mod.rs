@@ -110,7 +110,7 @@ impl Hotplug {
         self,
         host: &Host,
         record: &Record,
-        ready: Ready,
+        ready: &Ready,
         limits: &Limits,
     ) -> Result<(), Cause> {
         match self {

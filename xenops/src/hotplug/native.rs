@@ -52,12 +52,12 @@ pub(super) fn prepare(host: &Host, record: &Record, limits: &Limits) -> Result<R
 pub(super) fn connect(
     host: &Host,
     record: &Record,
-    ready: Ready,
+    ready: &Ready,
     limits: &Limits,
 ) -> Result<(), Cause> {
     let ends = record.ends();
-    match ready.image {
-        // The image is closed then: from now on the backend alone keeps a loop device.
+    match &ready.image {
+        // From then on the backend keeps a loop device, too.
         Some(image) => kernel::await_opened(&host.store, ends, image.number()?, limits),
         None => {
             let port = Port::of(record)?;
