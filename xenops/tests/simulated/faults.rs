@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
+use devices::Console;
 use devices::paths::{self, DomainPaths};
 use xen_sim::{How, Which};
 use xen_types::{DomId, DomainUuid};
 use xenops::{Error, GuestKind, Host, Kind, Leftover, Limits, Remnant, Result};
-use xs::{Path, Store as _};
+use xs::{Path, Store as _, View as _};
 
 use crate::site::{Site, within};
 
@@ -138,8 +139,8 @@ struct Guest {
     uuid: DomainUuid,
 }
 
-/// Removes what an error says is left in the store, and the folders above, whose removal is not
-/// worth an error.
+/// Removes what an error says is left in the store. Of the folders above, whose removal is not worth
+/// an error, nothing but an empty one may be there.
 fn named(host: &Host, _: &Guest, error: Option<Error>) {
     let path = |left: &Leftover| match &left.what {
         Remnant::StorePath(path) => Some(Path::new(path).unwrap()),
@@ -148,15 +149,28 @@ fn named(host: &Host, _: &Guest, error: Option<Error>) {
         other => panic!("left behind: {other}"),
     };
     let left = error.iter().flat_map(Error::leftovers).filter_map(path);
-    for path in left.chain(["/libxl", "/vm", "/local/domain/0/backend"].map(Path::from_static)) {
+    for path in left {
         host.store().rm_if_exists(&path).unwrap();
+    }
+    for folder in ["/libxl", "/vm", "/local/domain/0/backend/console", "/local/domain/0/backend"] {
+        remove_empty(host, &Path::from_static(folder));
+    }
+}
+
+/// Removes a folder, if there is one, which must be empty.
+fn remove_empty(host: &Host, folder: &Path) {
+    if let Some(value) = host.store().read_opt(folder).unwrap() {
+        let names = host.store().directory(folder).unwrap();
+        assert!(value.is_empty() && names.is_empty(), "{folder}: {value:?}, {names:?}");
+        host.store().rm(folder).unwrap();
     }
 }
 
 /// Removes all that a domain has in the store.
 fn nodes(host: &Host, guest: &Guest, error: Option<Error>) {
     let own = DomainPaths(guest.dom);
-    for path in [own.home(), own.record(), paths::vm(guest.uuid)] {
+    let console = own.backends(DomId::DOM0, Console::KIND);
+    for path in [own.home(), console, own.record(), paths::vm(guest.uuid)] {
         host.store().rm_if_exists(&path).unwrap();
     }
     named(host, guest, error);
