@@ -113,13 +113,10 @@ fn what_one_toolstack_made_another_one_removes() {
     let site = Site::new();
     let before = site.machine.snapshot().unwrap();
     let first = site.machine.process();
-    let host = {
-        let store = first.store().unwrap();
-        Host::from_parts(store, first.xc(), first.xg())
-    };
-    drop(host);
-    let dom = site.create(&site.host(), GuestKind::Pvh, "").unwrap();
+    let dom = site.create(&site.host_of(&first), GuestKind::Pvh, "").unwrap();
+    let second = site.host();
+    is_up(&second, dom);
     first.kill();
-    site.host().destroy(dom, &long()).unwrap();
+    second.destroy(dom, &long()).unwrap();
     before.assert_unchanged(&site.machine);
 }

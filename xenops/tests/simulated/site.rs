@@ -46,7 +46,7 @@ impl Site {
         (process, host)
     }
 
-    fn host_of(&self, process: &Arc<Process>) -> Host {
+    pub(crate) fn host_of(&self, process: &Arc<Process>) -> Host {
         let store = process.store().expect("a connection to the store");
         Host::from_parts(store, process.xc(), process.xg()).with_lock_folder(&self.folder)
     }
