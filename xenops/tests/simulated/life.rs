@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use xen_types::{DomId, ShutdownReason};
-use xenops::{GuestKind, Host, Kind, Stop};
+use xenops::{GuestKind, Host, Kind};
 use xs::{Path, View as _};
 
 use crate::site::{Site, until, within};
@@ -16,16 +16,6 @@ fn long() -> xenops::Limits {
 fn is_up(host: &Host, dom: DomId) {
     let node = Path::domain(dom).join("data/tiny");
     until("the guest is up", || host.store().read_opt(&node).is_ok_and(|value| value.is_some()));
-}
-
-#[test]
-fn a_guest_runs_and_is_destroyed_without_a_trace() {
-    let site = Site::new();
-    let (host, before) = (site.host(), site.machine.snapshot().unwrap());
-    let dom = site.create(&host, GuestKind::Pvh, "").unwrap();
-    is_up(&host, dom);
-    host.destroy(dom, &long()).unwrap();
-    before.assert_unchanged(&site.machine);
 }
 
 #[test]
@@ -70,42 +60,6 @@ fn a_guest_that_crashes_when_asked_to_stop_is_left_to_be_looked_at() {
     is_up(&host, dom);
     host.shut_down(dom, &long()).unwrap_err();
     assert_eq!(host.xc().info(dom).unwrap().shutdown, Some(ShutdownReason::Crash));
-}
-
-#[test]
-fn a_guest_may_stop_by_itself_and_say_why() {
-    let site = Site::new();
-    let host = site.host();
-    let dom = site.create(&host, GuestKind::Pvh, "reboot").unwrap();
-    let reason = || host.xc().info(dom).unwrap().shutdown;
-    until("the guest has stopped", || reason().is_some());
-    assert_eq!(reason(), Some(ShutdownReason::Reboot));
-}
-
-#[test]
-fn a_paused_guest_obeys_once_it_runs() {
-    let site = Site::new();
-    let host = site.host();
-    let dom = site.create(&host, GuestKind::Pvh, "").unwrap();
-    is_up(&host, dom);
-    host.pause(dom).unwrap();
-    host.request_stop(dom, Stop::Reboot).unwrap();
-    let early = host.shut_down(dom, &within(Duration::from_millis(200))).unwrap_err();
-    assert_eq!(early.kind(), Kind::TimedOut);
-    host.request_stop(dom, Stop::Reboot).unwrap();
-    host.unpause(dom).unwrap();
-    let reason = || host.xc().info(dom).unwrap().shutdown;
-    until("the guest has stopped", || reason().is_some());
-    assert_eq!(reason(), Some(ShutdownReason::Reboot));
-}
-
-#[test]
-fn a_name_is_taken_once() {
-    let site = Site::new();
-    let host = site.host();
-    site.create(&host, GuestKind::Pv, "").unwrap();
-    let error = site.create(&host, GuestKind::Pv, "").unwrap_err();
-    assert_eq!(error.kind(), Kind::Exists);
 }
 
 #[test]
