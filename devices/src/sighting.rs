@@ -112,12 +112,18 @@ impl fmt::Display for Sighting {
     }
 }
 
-/// A value as words for people; `None` if it is missing or empty.
+/// A value as words for people; `None` if it is missing or empty. What stands for a byte that is no
+/// text is longer than the byte, so the words are cut, not the value.
 fn words(value: Option<Vec<u8>>) -> Option<String> {
-    let mut value = value?;
-    value.truncate(WORDS_MAX);
-    let text = String::from_utf8_lossy(&value);
-    let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let value = value?;
+    let mut text = String::new();
+    for c in String::from_utf8_lossy(&value).chars() {
+        let c = if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        if text.len() + c.len_utf8() > WORDS_MAX {
+            break;
+        }
+        text.push(c);
+    }
     (!text.is_empty()).then_some(text)
 }
 
@@ -168,6 +174,13 @@ mod tests {
         assert_eq!(words(Some(b"a\x1b[2Jb".to_vec())).as_deref(), Some("a\u{fffd}[2Jb"));
         assert_eq!(words(Some(vec![b'x'; 4000])).map(|text| text.len()), Some(256));
         assert_eq!(words(Some(Vec::new())), None);
+    }
+
+    #[test]
+    fn words_that_are_no_text_are_no_longer_than_others() {
+        assert_eq!(words(Some(vec![0xff; 4000])), Some("\u{fffd}".repeat(85)));
+        assert_eq!(words(Some(vec![7; 4000])), Some("\u{fffd}".repeat(85)));
+        assert_eq!(words(Some("é".repeat(200).into_bytes())), Some("é".repeat(128)));
     }
 
     #[test]
