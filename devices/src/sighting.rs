@@ -47,8 +47,13 @@ impl Sighting {
     /// # Errors
     /// As for [`View::read`].
     pub fn read(store: &impl View, ends: &Ends) -> xs::Result<Self> {
+        Ok(Self::of(store.read_each(&Self::nodes(ends))?))
+    }
+
+    /// The nodes that are looked at.
+    pub fn nodes(ends: &Ends) -> [Path; 7] {
         let (front, back) = (ends.frontend(), ends.backend());
-        let nodes: [Path; 7] = [
+        [
             back.join("state"),
             front.join("state"),
             back.join("online"),
@@ -56,11 +61,16 @@ impl Sighting {
             back.join("hotplug-error"),
             ends.error(),
             ends.device.error(),
-        ];
-        let mut values = store.read_each(&nodes)?.into_iter();
+        ]
+    }
+
+    /// What the values of [`Sighting::nodes`] say, in the same order, whatever they are; `None` stands
+    /// for a node that is missing.
+    pub fn of(values: impl IntoIterator<Item = Option<Vec<u8>>>) -> Self {
+        let mut values = values.into_iter();
         let mut next = || values.next().flatten();
         let state = |value: Option<Vec<u8>>| value.map(|value| XenbusState::parse(&value));
-        Ok(Self {
+        Self {
             backend: state(next()),
             frontend: state(next()),
             online: next().as_deref() == Some(b"1"),
@@ -68,7 +78,7 @@ impl Sighting {
             hotplug_error: words(next()),
             backend_error: words(next()),
             frontend_error: words(next()),
-        })
+        }
     }
 
     /// What the handshake goes by.
