@@ -314,7 +314,11 @@ impl CallError {
             Self::Unsupported { .. } | Self::Layout { .. } => Kind::Unavailable,
             Self::UsedAfterFork => Kind::Gone,
             Self::At { source, .. } => source.kind(call),
-            Self::Foreign | Self::NoVcpu | Self::TooManyFrames(_) => Kind::Invalid,
+            Self::Foreign
+            | Self::NoVcpu
+            | Self::TooManyFrames(_)
+            | Self::OutOfOrder(_)
+            | Self::TooManyModules => Kind::Invalid,
             // Fewer pages than asked for are reported as EBUSY (xc_domain_populate_physmap_exact,
             // tools/libs/ctrl/xc_domain.c, 4.17).
             Self::Failed { errno: Some(Errno::BUSY), .. } if call == "xc_dom_boot_mem_init" => {

@@ -4,6 +4,7 @@
 
 mod dump;
 mod image;
+mod order;
 mod policy;
 mod resume;
 mod save;

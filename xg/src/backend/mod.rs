@@ -57,6 +57,11 @@ pub trait Backend: PolicyCalls + DumpCalls + ResumeCalls + SaveCalls {
 }
 
 /// A domain under construction. Dropping it releases it, in whatever state it is.
+///
+/// The calls that fail come in the order in which they stand here, once each, but for
+/// [`Self::module_mem`], which may be left out or come twice. libxenguest does not look at their
+/// order and leaves its bounds in another, so [`LibXenGuest`] refuses that:
+/// [`CallError::OutOfOrder`]. After one that failed nothing is left to call.
 pub trait Image: fmt::Debug {
     /// `container_type`.
     fn set_container_type(&mut self, container: Container);
@@ -94,7 +99,7 @@ pub trait Image: fmt::Debug {
 
     /// `xc_dom_kernel_mem`.
     fn kernel_mem(&mut self, kernel: Arc<Vec<u8>>) -> Result<(), CallError>;
-    /// `xc_dom_module_mem`, without a command line.
+    /// `xc_dom_module_mem`, without a command line; [`CallError::TooManyModules`] for a third.
     fn module_mem(&mut self, module: Arc<Vec<u8>>) -> Result<(), CallError>;
     /// `xc_dom_boot_xen_init`.
     fn boot_xen_init(&mut self, dom: DomId) -> Result<(), CallError>;
@@ -174,6 +179,10 @@ pub enum CallError {
     NoVcpu,
     /// The PV domain says that it has so many frames, and the library would leave its bounds.
     TooManyFrames(u64),
+    /// A call of a build was made of an image that had not come so far, or had come farther.
+    OutOfOrder(&'static str),
+    /// An image has no room for another module.
+    TooManyModules,
     /// The image was made by another process, before a fork.
     UsedAfterFork,
 }
@@ -199,6 +208,8 @@ impl fmt::Display for CallError {
             Self::TooManyFrames(frames) => {
                 write!(f, "it says that it has {frames} frames, more than libxenguest has room for")
             }
+            Self::OutOfOrder(call) => write!(f, "{call} has no place after the calls before it"),
+            Self::TooManyModules => f.write_str("a third module: libxenguest has room for two"),
             Self::UsedAfterFork => {
                 f.write_str("the handle was opened by another process, before a fork")
             }

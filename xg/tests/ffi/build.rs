@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use xc::{GuestKind, OpenOptions, Release, Xc};
 use xen_abi::{Call, Stub, layout};
 use xen_types::{DomId, MiB, Port};
-use xg::backend::{Backend as _, LibXenGuest};
+use xg::backend::{Backend as _, CallError, LibXenGuest};
 use xg::{BuildConfig, Kernel, Kind, Xg};
 
 /// The errno of EBUSY.
@@ -148,4 +148,47 @@ fn two_images_at_once_have_a_handle_each() {
     let second = builder.allocate(c"", None); // refused for a handle that has an image
     assert!(second.is_ok(), "{second:?}");
     drop(first);
+}
+
+/// How often this was called.
+fn count(stub: &Stub, call: &str) -> usize {
+    stub.calls().iter().filter(|made| made.starts_with(call)).count()
+}
+
+#[test]
+fn a_third_module_is_refused_without_a_call() {
+    let (stub, xc) = xen(20, IMAGE);
+    let builder = LibXenGuest::beside(Arc::clone(xc.library().unwrap())).unwrap();
+    let mut image = builder.allocate(c"", None).unwrap();
+    image.kernel_mem(Arc::default()).unwrap();
+    image.module_mem(Arc::default()).unwrap();
+    image.module_mem(Arc::default()).unwrap();
+    assert_eq!(image.module_mem(Arc::default()), Err(CallError::TooManyModules));
+    assert_eq!(count(&stub, "xc_dom_module_mem"), 2);
+}
+
+#[test]
+fn an_image_is_not_built_before_it_is_parsed() {
+    let (stub, xc) = xen(20, IMAGE);
+    let builder = LibXenGuest::beside(Arc::clone(xc.library().unwrap())).unwrap();
+    let mut image = builder.allocate(c"", None).unwrap();
+    image.kernel_mem(Arc::default()).unwrap();
+    image.boot_xen_init(DomId::DOM0).unwrap();
+    assert_eq!(image.build_image(), Err(CallError::OutOfOrder("xc_dom_build_image")));
+    assert_eq!(image.mem_init(16), Err(CallError::OutOfOrder("xc_dom_mem_init")));
+    image.parse_image().unwrap();
+    image.mem_init(16).unwrap();
+    assert_eq!(count(&stub, "xc_dom_build_image"), 0);
+}
+
+#[test]
+fn after_a_step_that_failed_no_other_is_made() {
+    let (stub, xc) = xen(20, IMAGE);
+    stub.on("xc_dom_boot_xen_init", |call| call.fail(EBUSY));
+    let builder = LibXenGuest::beside(Arc::clone(xc.library().unwrap())).unwrap();
+    let mut image = builder.allocate(c"", None).unwrap();
+    image.kernel_mem(Arc::default()).unwrap();
+    image.boot_xen_init(DomId::DOM0).unwrap_err();
+    assert_eq!(image.parse_image(), Err(CallError::OutOfOrder("xc_dom_parse_image")));
+    assert_eq!(count(&stub, "xc_dom_parse_image"), 0);
 }

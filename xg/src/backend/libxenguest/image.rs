@@ -8,6 +8,7 @@ use xc::E820Entry;
 use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
 use xenguest_sys::{ImageField, Interface, xc_dom_image};
 
+use super::order::{Order, Step};
 use super::{LibXenGuest, handle, to_raw};
 use crate::backend::outcome::check;
 use crate::backend::{CallError, Container, Hypervisor as _, Image};
@@ -18,6 +19,7 @@ pub(super) struct LibImage<'a> {
     backend: &'a LibXenGuest,
     image: NonNull<xc_dom_image>,
     release: Release,
+    order: Order,
     /// Kernel, modules and firmware, which the image points to until it is released.
     payloads: Vec<Arc<Vec<u8>>>,
     /// The ACPI tables and the memory map, likewise.
@@ -28,7 +30,7 @@ pub(super) struct LibImage<'a> {
 }
 
 type Release = unsafe extern "C" fn(*mut xc_dom_image);
-type Step = unsafe extern "C" fn(*mut xc_dom_image) -> c_int;
+type Simple = unsafe extern "C" fn(*mut xc_dom_image) -> c_int;
 
 impl<'a> LibImage<'a> {
     /// The owner of a new image that was made with `interface`.
@@ -42,6 +44,7 @@ impl<'a> LibImage<'a> {
             backend,
             image,
             release,
+            order: Order::new(),
             payloads: Vec::new(),
             acpi: Vec::new(),
             e820: Vec::new(),
@@ -76,15 +79,25 @@ impl<'a> LibImage<'a> {
         }
     }
 
-    fn step(&mut self, call: &'static str, function: Option<Step>) -> Result<(), CallError> {
+    /// Makes a call that takes the image alone, after the step that it needs.
+    fn step(
+        &mut self,
+        call: &'static str,
+        function: Option<Simple>,
+        [after, made]: [Step; 2],
+    ) -> Result<(), CallError> {
         let step = self.call(call, function)?;
+        self.order.begin(call, after)?;
         let image = self.image.as_ptr();
         check(|| {
-            // SAFETY: the image must be live and used by nobody else, and what it points to must
-            // live (xenguest.h): `self` owns it, is borrowed uniquely, and holds its payloads and
-            // its handle.
+            // SAFETY: the image must be live and used by nobody else, what it points to must live
+            // (xenguest.h), and the steps before this one must have been made (xg_dom_core.c):
+            // `self` owns it, is borrowed uniquely, and holds its payloads and its handle; `order`
+            // has just found the step before this one to be the last, and every one likewise.
             unsafe { step(image) }
-        })
+        })?;
+        self.order.end(made);
+        Ok(())
     }
 
     fn write(&mut self, field: ImageField, value: u64) {
@@ -210,6 +223,7 @@ impl Image for LibImage<'_> {
     fn kernel_mem(&mut self, kernel: Arc<Vec<u8>>) -> Result<(), CallError> {
         let function = self.functions().dom_kernel_mem;
         let kernel_mem = self.call("xc_dom_kernel_mem", function)?;
+        self.order.begin("xc_dom_kernel_mem", Step::New)?;
         let (data, size) = (kernel.as_ptr().cast(), kernel.len());
         self.payloads.push(kernel);
         let image = self.image.as_ptr();
@@ -217,62 +231,79 @@ impl Image for LibImage<'_> {
             // SAFETY: the image must be live, and `size` bytes readable until it is released
             // (xenguest.h): `self` owns the image and, since the line above, a share of the bytes.
             unsafe { kernel_mem(image, data, size) }
-        })
+        })?;
+        self.order.end(Step::Kernel);
+        Ok(())
     }
 
     fn module_mem(&mut self, module: Arc<Vec<u8>>) -> Result<(), CallError> {
         let function = self.functions().dom_module_mem;
         let module_mem = self.call("xc_dom_module_mem", function)?;
+        self.order.begin_module()?;
         let (data, size) = (module.as_ptr().cast(), module.len());
         self.payloads.push(module);
         let image = self.image.as_ptr();
         check(|| {
             // SAFETY: the image must be live with room for a module, and `size` bytes readable
             // until it is released (xenguest.h, XG_MAX_MODULES 2): `self` owns the image and a
-            // share of the bytes, and one build passes one module.
+            // share of the bytes, and `order` has counted this module and found room for it.
             unsafe { module_mem(image, data, size, ptr::null()) }
-        })
+        })?;
+        self.order.end(Step::Kernel);
+        Ok(())
     }
 
     fn boot_xen_init(&mut self, dom: DomId) -> Result<(), CallError> {
         let function = self.functions().dom_boot_xen_init;
         let init = self.call("xc_dom_boot_xen_init", function)?;
         let handle = handle(&self.interface)?;
+        self.order.begin("xc_dom_boot_xen_init", Step::Kernel)?;
         let image = self.image.as_ptr();
         check(|| {
             // SAFETY: the image must be live and the handle stay open as long (xenguest.h): `self`
             // owns both and releases the image first.
             unsafe { init(image, handle, dom.into()) }
-        })
+        })?;
+        self.order.end(Step::Bound);
+        Ok(())
     }
 
     fn parse_image(&mut self) -> Result<(), CallError> {
-        self.step("xc_dom_parse_image", self.functions().dom_parse_image)
+        let function = self.functions().dom_parse_image;
+        self.step("xc_dom_parse_image", function, [Step::Bound, Step::Parsed])
     }
 
     fn mem_init(&mut self, mib: u32) -> Result<(), CallError> {
         let init = self.call("xc_dom_mem_init", self.functions().dom_mem_init)?;
+        self.order.begin("xc_dom_mem_init", Step::Parsed)?;
         let image = self.image.as_ptr();
         check(|| {
-            // SAFETY: the image must be live (xenguest.h): `self` owns it.
+            // SAFETY: the image must be live (xenguest.h) and parsed, which finds the architecture's
+            // functions that this calls (xg_dom_core.c): `self` owns it, and `order` says so.
             unsafe { init(image, mib) }
-        })
+        })?;
+        self.order.end(Step::Mapped);
+        Ok(())
     }
 
     fn boot_mem_init(&mut self) -> Result<(), CallError> {
-        self.step("xc_dom_boot_mem_init", self.functions().dom_boot_mem_init)
+        let function = self.functions().dom_boot_mem_init;
+        self.step("xc_dom_boot_mem_init", function, [Step::Mapped, Step::Populated])
     }
 
     fn build_image(&mut self) -> Result<(), CallError> {
-        self.step("xc_dom_build_image", self.functions().dom_build_image)
+        let function = self.functions().dom_build_image;
+        self.step("xc_dom_build_image", function, [Step::Populated, Step::Built])
     }
 
     fn boot_image(&mut self) -> Result<(), CallError> {
-        self.step("xc_dom_boot_image", self.functions().dom_boot_image)
+        let function = self.functions().dom_boot_image;
+        self.step("xc_dom_boot_image", function, [Step::Built, Step::Booted])
     }
 
     fn gnttab_init(&mut self) -> Result<(), CallError> {
-        self.step("xc_dom_gnttab_init", self.functions().dom_gnttab_init)
+        let function = self.functions().dom_gnttab_init;
+        self.step("xc_dom_gnttab_init", function, [Step::Booted, Step::Granted])
     }
 
     fn console_pfn(&self) -> Gfn {
