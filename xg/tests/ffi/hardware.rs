@@ -181,7 +181,7 @@ on_releases! {
             calls,
             [
                 "xc_dom_allocate(&, null)",
-                "xc_dom_kernel_mem(&, &, 6)",
+                "xc_dom_kernel_mem(&, &, 12)",
                 "xc_dom_boot_xen_init(&, 5)",
                 "xc_dom_parse_image(&)",
                 "xc_dom_mem_init(&, 4080)",
