@@ -3,7 +3,7 @@
 use super::error::{LengthRule, Reason};
 use super::fields::Fields;
 use super::headers::Machine;
-use super::libxc::{MAX_LENGTH, Plan};
+use super::libxc::Plan;
 use super::record::{Body, Emulator, EmulatorNode, Head, RecordKind};
 
 /// How far a stream has come.
@@ -39,7 +39,7 @@ impl Libxl {
             }
             RecordKind::EmulatorStore => {
                 LengthRule::AtLeast.check(length, u64::from(EMULATOR_HEADER))?;
-                LengthRule::AtMost.check(length, u64::from(MAX_LENGTH))?;
+                LengthRule::AtMost.check(length, u64::from(MAX_STORE))?;
                 Ok(Plan::Keep)
             }
             RecordKind::EmulatorContext => {
@@ -79,6 +79,9 @@ fn nodes(bytes: &[u8]) -> Result<Vec<EmulatorNode>, Reason> {
     if end != 0 {
         return Err(Reason::EmulatorStore("it does not end with a zero"));
     }
+    if bytes.iter().filter(|byte| **byte == 0).nth(2 * MAX_NODES).is_some() {
+        return Err(Reason::EmulatorStore("more than 4096 nodes"));
+    }
     let strings: Vec<&[u8]> = all.split(|byte| *byte == 0).collect();
     let (pairs, rest) = strings.as_chunks();
     if !rest.is_empty() {
@@ -94,3 +97,8 @@ fn nodes(bytes: &[u8]) -> Result<Vec<EmulatorNode>, Reason> {
 
 /// `libxl__sr_emulator_hdr`.
 pub(super) const EMULATOR_HEADER: u32 = 8;
+/// Three nodes for each piece of memory that QEMU has moved is all that libxl writes
+/// (`libxl__save_emulator_xenstore_data`): some hundred bytes each, of a handful.
+const MAX_STORE: u32 = 1 << 20;
+/// Each has two lists of bytes of its own when it is kept.
+const MAX_NODES: usize = 4096;

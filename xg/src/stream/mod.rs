@@ -39,6 +39,7 @@
 //! - an end without what a domain needs: for PV the shape, the map and the first virtual CPU, for
 //!   HVM and PVH the state that Xen keeps; also an HVM or PVH state that Xen would refuse, and
 //!   numbers of virtual CPUs and registers that it cannot have;
+//! - more than 1 MiB or 4096 nodes of a device model: libxl would write some hundred bytes;
 //! - bytes after the end.
 //!
 //! The specification wants `HVM_PARAMS` before `HVM_CONTEXT`. libxc writes them the other way round

@@ -255,6 +255,22 @@ fn nodes_of_a_device_model_are_pairs_below_its_folder() {
 }
 
 #[test]
+fn nodes_of_a_device_model_are_few_and_small() {
+    let with = |nodes: &[u8]| {
+        let body = [&[2, 0, 0, 0, 0, 0, 0, 0], nodes].concat();
+        sample::libxl(&sample::hvm(), &[record(2, &body)])
+    };
+    let most = with(&b"a\0b\0".repeat(4096));
+    assert!(read(&most).end.is_ok());
+    let many = reason(&with(&b"a\0b\0".repeat(4097)));
+    assert_eq!(many, Reason::EmulatorStore("more than 4096 nodes"));
+    let empty = reason(&with(&[0; 8193]));
+    assert_eq!(empty, Reason::EmulatorStore("more than 4096 nodes"));
+    let large = reason(&with(&[b'a'; 1 << 20]));
+    assert_eq!(large, length((1 << 20) + 8, LengthRule::AtMost, 1 << 20));
+}
+
+#[test]
 fn an_end_needs_what_a_domain_needs() {
     let ended = |stream: Libxc| reason(&stream.record(0, &[]).0);
     assert_eq!(ended(sample::hardware_until_state()), Reason::Missing("HVM_CONTEXT"));
