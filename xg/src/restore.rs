@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use xc::GuestKind;
 use xen_types::{DomId, Gfn, Mfn, Port};
-use xenguest_sys::{XGR_CHECKPOINT_ERROR, XGR_CHECKPOINT_SUCCESS};
+use xenguest_sys::{XGR_CHECKPOINT_ERROR, XGR_CHECKPOINT_SUCCESS, XGR_SDD_MISSING_CPUID};
 
 use crate::backend::{Backend, CallError, Ends, Restorer};
 use crate::{CpuOptions, Error, Result, RingFrame, StreamFailure, StreamKind, Xg};
@@ -54,7 +54,7 @@ pub struct Restored {
     pub store: RingFrame,
     /// The ring to xenconsoled.
     pub console: RingFrame,
-    /// Whether the stream had no CPU policy, so that the guest has got that of the options.
+    /// Whether the stream had no CPUID policy, so that the guest has got that of the options.
     pub without_policy: bool,
     /// How many checkpoints arrived whole.
     pub checkpoints: u32,
@@ -151,7 +151,9 @@ impl Restorer for Steps<'_> {
         if self.stops() {
             return -1;
         }
-        if missing == 0 {
+        // Registers alone may be missing: as in libxl, the policy that came is not replaced for that
+        // (`libxl__srm_callout_callback_static_data_done`, libxl_create.c).
+        if missing & XGR_SDD_MISSING_CPUID == 0 {
             return 0;
         }
         let CpuOptions { invariant_tsc, nested_virt } = self.cpu;

@@ -88,6 +88,17 @@ on_releases! {
         );
     }
 
+    fn a_stream_without_registers_alone_keeps_its_cpuid_policy(opened) {
+        let answers = restores(&opened.stub, |call, table, answers| {
+            answers.push(table.static_data_done(2));
+            rings(call)
+        });
+        let restored = restore(opened, &options(GuestKind::Pvh), 99).unwrap();
+        assert!(!restored.without_policy);
+        assert_eq!(*answers.lock().unwrap(), [0]);
+        assert_eq!(opened.calls().len(), 1);
+    }
+
     fn a_refused_policy_is_the_reason_that_is_given(opened) {
         opened.stub.on("xc_cpuid_apply_policy", |call| call.fail(22));
         let answers = restores(&opened.stub, |call, table, answers| {
