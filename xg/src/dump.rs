@@ -20,6 +20,10 @@ impl Xg {
     /// new. A dump that failed leaves the file as far as it came. For HVM and PVH libxenguest tries
     /// every frame up to the highest, which is near 4 GiB however small the guest is: it takes long.
     ///
+    /// Nobody may destroy the domain before the dump is over, so that another takes its number: the
+    /// caller sees to that. Domains with which libxenguest writes past the end of its memory are
+    /// refused before the dump begins; of one that comes later nobody looks at that.
+    ///
     /// # Errors
     /// [`Kind::NotFound`](crate::Kind::NotFound) if `dom` is gone or the folder is not there,
     /// [`Kind::Invalid`](crate::Kind::Invalid) without virtual CPUs and for a path with a zero in it,
@@ -37,7 +41,8 @@ impl Xg {
             })
     }
 
-    /// The same, in pieces of at most 16 MiB that go to `out` in order. It is not flushed.
+    /// The same, in pieces of at most 16 MiB that go to `out` in order. It is not flushed. The domain
+    /// must stay as long, as for [`Xg::dump_core`].
     ///
     /// # Errors
     /// As [`Xg::dump_core`], and [`Error::Write`] with the error of `out`, after which nothing more is

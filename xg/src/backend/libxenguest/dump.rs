@@ -63,8 +63,8 @@ impl LibXenGuest {
     /// there (`xc_domain_dumpcore_via_callback`, `tools/libs/guest/xg_core.c`). Of a PV domain it reads as
     /// many entries of a page as the guest says that it has frames for (`xc_core_arch_map_p2m_tree_rw`,
     /// `tools/libs/guest/xg_core_x86.c`). A domain keeps its virtual CPUs, and a paused one what it says;
-    /// that another takes its number between this and the dump is what whoever destroys domains must not
-    /// let happen.
+    /// that another takes its number between this and the dump is what the
+    /// caller of [`Xg::dump_core`](crate::Xg::dump_core) must not let happen.
     fn can_be_dumped(&self, handle: *mut xc_interface, dom: DomId) -> Result<(), CallError> {
         let functions = self.library.ctrl().functions();
         let list = self.function("xc_domain_getinfolist", functions.domain.domain_getinfolist)?;
