@@ -184,8 +184,6 @@ impl Xg {
     /// beginning. A descriptor in non-blocking mode fails the save when it is full. A pipe nobody
     /// reads from raises SIGPIPE, which Rust programs ignore unless told otherwise.
     ///
-    /// OpenXT's `domain_save` did this without ever asking the guest.
-    ///
     /// # Errors
     /// [`Error::Save`], with the phase: in [`SavePhase::Suspended`] the domain is suspended.
     /// [`Kind::Cancelled`](crate::Kind::Cancelled) if the caller stopped it,
