@@ -130,6 +130,9 @@ pub enum EnvelopeError {
         /// Where it should.
         expected: u64,
     },
+    /// What it holds is an image, but not libxc's stream, which alone a restore takes from it.
+    #[error("it holds {0}: libxc's stream expected")]
+    Format(&'static str),
     /// The file does not end where it should.
     #[error("bytes follow its end at byte {0}")]
     Trailing(u64),

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::{Checksum, Envelope, EnvelopeError, Seal};
-use crate::stream::{Event, Reader, StreamError, Summary};
+use crate::stream::{Event, Format, Reader, StreamError, Summary};
 use crate::{Error, Result};
 
 /// What was found in an image that is in order.
@@ -71,11 +71,17 @@ pub fn inspect_each(
 /// saved. Afterwards `image` stands where the stream begins, ready for a restore.
 ///
 /// # Errors
-/// As [`inspect`], and [`EnvelopeError::Magic`] for any other image.
+/// As [`inspect`], [`EnvelopeError::Magic`] for any other image, and [`EnvelopeError::Format`] for a
+/// file of ours with another stream in it than libxc's.
 pub fn verify(name: &str, image: &mut (impl Read + Seek)) -> Result<Image> {
     let verified = (|| {
         image.seek(SeekFrom::Start(0)).map_err(|source| InspectError::Read { at: 0, source })?;
         let verified = read(image, true, |_| {})?;
+        match verified.summary.format {
+            Format::Libxc => {}
+            Format::Libxl => return Err(EnvelopeError::Format("a stream of libxl's").into()),
+            Format::Xl => return Err(EnvelopeError::Format("a file of xl's").into()),
+        }
         let at = verified.envelope.map_or(0, |envelope| envelope.stream_at());
         image.seek(SeekFrom::Start(at)).map_err(|source| InspectError::Read { at, source })?;
         Ok(verified)

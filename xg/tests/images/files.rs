@@ -13,9 +13,13 @@ const DESCRIPTION: &[u8] = b"name = \"web\"\n";
 
 /// A file of ours, with the stream of a PVH guest.
 fn file() -> Vec<u8> {
-    let stream = sample::pvh();
-    let head = Envelope::new(DESCRIPTION).sealed(Seal::of(&stream));
-    [&head.encode()[..], DESCRIPTION, &stream].concat()
+    file_of(&sample::pvh())
+}
+
+/// A file of ours with this stream.
+fn file_of(stream: &[u8]) -> Vec<u8> {
+    let head = Envelope::new(DESCRIPTION).sealed(Seal::of(stream));
+    [&head.encode()[..], DESCRIPTION, stream].concat()
 }
 
 fn verify(file: &[u8]) -> xg::Result<Image> {
@@ -134,6 +138,15 @@ fn a_huge_description_costs_no_memory() {
 #[test]
 fn only_files_of_ours_can_be_verified() {
     assert_eq!(envelope_error(&sample::pvh()), EnvelopeError::Magic);
+}
+
+#[test]
+fn only_libxcs_stream_can_be_verified() {
+    let libxl = sample::libxl(&sample::pvh(), &[]);
+    let refused = envelope_error(&file_of(&libxl));
+    assert_eq!(refused, EnvelopeError::Format("a stream of libxl's"));
+    let refused = envelope_error(&file_of(&sample::xl(&libxl)));
+    assert_eq!(refused, EnvelopeError::Format("a file of xl's"));
 }
 
 #[test]
