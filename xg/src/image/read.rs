@@ -117,9 +117,13 @@ fn read(
     let description = source.description(&envelope)?;
     let expected = envelope.stream_at().saturating_add(sealed.length);
     let mut checksum = Checksum::new();
-    let found = stream(&mut source, &[], envelope.stream_at(), Some(&mut checksum), tell);
+    let sum = Some(&mut checksum);
+    let found = match stream(&mut source, &[], envelope.stream_at(), sum, tell) {
+        Err(error @ InspectError::Read { .. }) => return Err(error),
+        found => found,
+    };
     // Where the file was cut is the better answer to why the stream is not whole.
-    if let Err(InspectError::Stream { .. }) = &found {
+    if found.is_err() {
         source.skip()?;
     }
     if source.at < expected {

@@ -149,6 +149,24 @@ fn only_libxcs_stream_can_be_verified() {
     assert_eq!(refused, EnvelopeError::Format("a file of xl's"));
 }
 
+/// A disk that cannot be read any further.
+struct Broken;
+
+impl std::io::Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::Error::from_raw_os_error(5))
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_said_to_be_truncated() {
+    let file = file();
+    let error = inspect("web.img", (&file[..300]).chain(Broken)).unwrap_err();
+    let cause = error.source().unwrap();
+    assert_eq!(cause.to_string(), "read at byte 300");
+    assert_eq!(cause.source().unwrap().to_string(), "Input/output error (os error 5)");
+}
+
 #[test]
 fn an_image_is_inspected_whatever_is_around_it() {
     let format = |image: &[u8]| inspect("image", image).unwrap().summary.format;
