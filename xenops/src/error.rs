@@ -175,11 +175,14 @@ pub enum Problem {
     /// Another client is connected to a channel.
     #[error("another client is connected to it")]
     OtherClient,
+    /// Devices of this kind hold something of a process: none is attached or detached here.
+    #[error("devices of kind {0} can be neither attached nor detached")]
+    OtherDevice(String),
     /// The domain has devices that this release cannot take apart.
-    #[error("it has devices of kind {0}, which cannot be removed yet")]
+    #[error("it has devices of kind {0}, which cannot be removed")]
     OtherDevices(String),
     /// Another domain serves the device, and has to do the host's part itself.
-    #[error("domain {0} serves it, and only devices of the control domain can be connected")]
+    #[error("domain {0} serves it, and only the control domain's can be attached and detached")]
     OtherServer(DomId),
     /// The other end of a channel has gone.
     #[error("the other end has gone")]
@@ -321,17 +324,18 @@ impl Problem {
             | Self::NoDisk(_)
             | Self::NotNative(_)
             | Self::OpenToOthers(_)
-            | Self::OtherServer(_)
             | Self::UntrustedTerminal(_) => Kind::Invalid,
             Self::Ambiguous(..) | Self::NameTaken(_) | Self::UuidTaken(_) => Kind::Exists,
             Self::NoBridge(_) | Self::NoSuchDomain => Kind::NotFound,
             Self::NotEnoughMemory { .. } => Kind::NoMemory,
-            Self::NoFilter | Self::NoShadowPaging => Kind::Unavailable,
-            Self::DiskInUse { .. }
-            | Self::OtherClient
+            Self::NoFilter
+            | Self::NoShadowPaging
+            | Self::OtherDevice(_)
             | Self::OtherDevices(_)
-            | Self::OtherRequest(_)
-            | Self::Paused => Kind::Busy,
+            | Self::OtherServer(_) => Kind::Unavailable,
+            Self::DiskInUse { .. } | Self::OtherClient | Self::OtherRequest(_) | Self::Paused => {
+                Kind::Busy
+            }
             Self::OtherEndGone => Kind::Gone,
             Self::TimedOut { .. } => Kind::TimedOut,
             Self::Ended(_) | Self::LeftBehind | Self::Script { .. } => Kind::Other,

@@ -9,7 +9,7 @@ use devices::{Console, Kind, Record};
 use xen_types::{DomId, DomainUuid, ShutdownReason};
 use xs::{Name, Path, Store, View};
 
-use crate::device::check_removable;
+use crate::device::check_handled;
 use crate::domain::State;
 use crate::error::{Cause, Error, Problem, Result};
 use crate::host::Host;
@@ -117,9 +117,9 @@ impl Host {
     /// on to its end, for up to a minute, whatever the limits say.
     ///
     /// # Errors
-    /// [`crate::Kind::NotFound`] if there is no such domain, [`crate::Kind::Busy`] if it has devices
-    /// that cannot be removed yet. When it is destroyed but something stays behind, the error lists
-    /// that in [`Error::leftovers`].
+    /// [`crate::Kind::NotFound`] if there is no such domain, [`crate::Kind::Unavailable`] if it has
+    /// devices that cannot be removed here. When it is destroyed but something stays behind, the error
+    /// lists that in [`Error::leftovers`].
     pub fn destroy(&self, dom: DomId, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("destroy", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
@@ -160,7 +160,7 @@ impl Host {
             }
             let record = Record::read(&self.store, &device)?;
             recorded.insert(record.ends().backend());
-            if check_removable(&record).is_err() {
+            if check_handled(&record).is_err() {
                 others.insert(record.ends().served_as.to_string());
             }
         }

@@ -79,8 +79,8 @@ impl Host {
     /// [`crate::Kind::Unavailable`] for a live save of a PV guest where Xen was built without
     /// shadow paging, as Debian's is. [`crate::Kind::Cancelled`] and [`crate::Kind::TimedOut`] for
     /// the limits, [`crate::Kind::NoMemory`] for a file system that is full, [`crate::Kind::Busy`]
-    /// for a domain that is paused, has another request to answer, or devices that cannot be
-    /// removed yet if it is to be removed. A domain that is saved and could not be removed is as
+    /// for a domain that is paused or has another request to answer, [`crate::Kind::Unavailable`] if
+    /// it is to be removed and has devices that cannot be. A domain that is saved and could not be removed is as
     /// for [`Host::destroy`].
     ///
     /// # Panics

@@ -99,8 +99,9 @@ fn check_target(target: &str, kind: Option<Target>) -> Result<(), Failure> {
 
 /// The first number that no network interface has.
 fn first_free(devices: &[Attached]) -> u32 {
-    let taken =
-        |number| devices.iter().any(|at| at.device.kind == Kind::Vif && at.device.number == number);
+    // A wireless one has its backend among the others.
+    let port = |at: &&Attached| matches!(at.device.kind, Kind::Vif | Kind::Vwif);
+    let taken = |number| devices.iter().filter(port).any(|at| at.device.number == number);
     (0..).find(|number| !taken(*number)).unwrap_or(0)
 }
 

@@ -33,8 +33,9 @@ impl Host {
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is no such domain or device, [`crate::Kind::TimedOut`] if
     /// the guest did not let go in time: the request stands, and a later call goes on with it;
-    /// [`crate::Kind::Busy`] for a kind of device that cannot be removed yet. When it is detached
-    /// but something stays behind, the error lists that in [`Error::leftovers`].
+    /// [`crate::Kind::Unavailable`] for a device of a kind or of a serving domain that is not taken
+    /// apart here. When it is detached but something stays behind, the error lists that in
+    /// [`Error::leftovers`].
     #[doc(alias = "libxl_device_disk_remove")]
     #[doc(alias = "libxl_device_nic_remove")]
     pub fn detach(&self, device: &DeviceId, options: DetachOptions, limits: &Limits) -> Result<()> {
@@ -43,7 +44,7 @@ impl Host {
         let host = self.within(limits);
         let (_lock, state) = host.lock_devices(device.dom, limits).map_err(fail)?;
         let record = Record::read(&host.store, device).map_err(|error| fail(error.into()))?;
-        check_removable(&record).map_err(|problem| fail(problem.into()))?;
+        check_handled(&record).map_err(|problem| fail(problem.into()))?;
         // A guest that has stopped has nobody to ask.
         let stopped = matches!(state, State::Shutdown(_));
         let mut parted = host.unplug(&record, stopped, limits);
@@ -114,17 +115,17 @@ impl Host {
                 return vec![Leftover { what, why }];
             }
         };
-        if devices.iter().any(|device| REMOVABLE.contains(&device.kind)) {
+        if devices.iter().any(|device| HANDLED.contains(&device.kind)) {
             // It shall not see its devices go one by one. That it cannot be paused changes nothing.
             let paused = self.xc.pause(dom);
             tracing::debug!(%dom, ?paused, "before its devices go");
         }
         let mut left = Vec::new();
         let mut going = Vec::new();
-        for device in devices.into_iter().filter(|device| REMOVABLE.contains(&device.kind)) {
+        for device in devices.into_iter().filter(|device| HANDLED.contains(&device.kind)) {
             let begun =
                 Record::read(&self.store, &device).map_err(Cause::from).and_then(|record| {
-                    check_removable(&record)?;
+                    check_handled(&record)?;
                     // All of them begin to go before the first is waited for.
                     unplug::begin(&self.store, record.ends(), true)?;
                     Ok(record)
@@ -144,24 +145,28 @@ impl Host {
     }
 }
 
-/// Devices that hold something of a process are beyond this.
-pub(crate) fn check_removable(record: &Record) -> Result<(), Problem> {
+/// What is attached and detached here. Devices that hold something of a process are beyond it.
+pub(crate) fn check_handled(record: &Record) -> Result<(), Problem> {
     let ends = record.ends();
     if ends.server != DomId::DOM0 {
         return Err(Problem::OtherServer(ends.server));
     }
-    if !REMOVABLE.contains(&ends.device.kind) || !REMOVABLE.contains(&ends.served_as) {
-        return Err(Problem::OtherDevices(ends.served_as.to_string()));
+    if !HANDLED.contains(&ends.device.kind) || !SERVING.contains(&ends.served_as) {
+        return Err(Problem::OtherDevice(ends.served_as.to_string()));
     }
     Ok(())
 }
 
 /// The kinds that the kernel serves alone.
-const REMOVABLE: [Kind; 2] = [Kind::Vbd, Kind::Vif];
+const HANDLED: [Kind; 3] = [Kind::Vbd, Kind::Vif, Kind::Vwif];
+
+/// What the kernel serves them as.
+const SERVING: [Kind; 2] = [Kind::Vbd, Kind::Vif];
 
 #[cfg(test)]
 mod tests {
-    use devices::{Spec, Vbd};
+    use devices::{Spec, Vbd, Vif};
+    use xen_types::Kind as ErrorKind;
 
     use super::*;
 
@@ -177,15 +182,29 @@ mod tests {
     #[test]
     fn a_device_of_a_driver_domain_is_not_taken_apart_here() {
         let driver = DomId::new(3).unwrap();
-        let refused = check_removable(&record(&disk().served_by(driver)));
+        let refused = check_handled(&record(&disk().served_by(driver)));
         assert_eq!(refused, Err(Problem::OtherServer(driver)));
-        assert_eq!(check_removable(&record(&disk())), Ok(()));
+        assert_eq!(check_handled(&record(&disk())), Ok(()));
+    }
+
+    #[test]
+    fn a_wireless_interface_goes_as_any_other() {
+        let port = Vif::new(0, "00:16:3e:01:02:03".parse().unwrap()).wireless();
+        assert_eq!(check_handled(&record(&port)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_taken_apart_here_is_unavailable() {
+        let kind = |problem: Problem| Cause::from(problem).kind();
+        assert_eq!(kind(Problem::OtherServer(DomId::DOM0)), ErrorKind::Unavailable);
+        assert_eq!(kind(Problem::OtherDevice("qdisk".into())), ErrorKind::Unavailable);
+        assert_eq!(kind(Problem::OtherDevices("qdisk".into())), ErrorKind::Unavailable);
     }
 
     #[test]
     fn a_disk_that_qemu_serves_is_not_taken_apart_here() {
         let qdisk = Vbd::qdisk("xvda".parse().unwrap(), devices::Format::Raw, "/a.img").unwrap();
-        let refused = check_removable(&record(&qdisk));
-        assert_eq!(refused, Err(Problem::OtherDevices("qdisk".to_owned())));
+        let refused = check_handled(&record(&qdisk));
+        assert_eq!(refused, Err(Problem::OtherDevice("qdisk".to_owned())));
     }
 }

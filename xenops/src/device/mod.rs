@@ -32,7 +32,7 @@ mod list;
 
 pub use attach::AttachOptions;
 pub use detach::DetachOptions;
-pub(crate) use detach::check_removable;
+pub(crate) use detach::check_handled;
 pub use devices::{
     DeviceId, Error as Invalid, Kind, Mac, Rate, Sighting, Spec, Vbd, Vdev, Vif, XenbusState,
 };

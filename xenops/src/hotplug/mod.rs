@@ -93,9 +93,6 @@ impl Hotplug {
         record: &Record,
         limits: &Limits,
     ) -> Result<Ready, Cause> {
-        if record.ends().server != DomId::DOM0 {
-            return Err(Problem::OtherServer(record.ends().server).into());
-        }
         match self {
             Self::Native => native::prepare(host, record, limits),
             Self::Scripts | Self::Udev => {

@@ -44,7 +44,7 @@ pub(super) fn prepare(host: &Host, record: &Record, limits: &Limits) -> Result<R
             Port::of(record)?;
             Ok(Ready::default())
         }
-        ref other => Err(Problem::OtherDevices(other.to_string()).into()),
+        ref other => Err(Problem::OtherDevice(other.to_string()).into()),
     }
 }
 

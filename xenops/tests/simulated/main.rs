@@ -5,4 +5,5 @@
 
 mod faults;
 mod life;
+mod plug;
 mod site;
