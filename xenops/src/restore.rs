@@ -6,7 +6,7 @@ use xen_types::DomId;
 
 use crate::config::DomainConfig;
 use crate::create::{Content, CreateOptions};
-use crate::error::{Cause, Error, Result, Subject};
+use crate::error::{Cause, Error, Problem, Result, Subject};
 use crate::host::Host;
 use crate::limits::Limits;
 
@@ -25,7 +25,8 @@ impl Host {
     ///
     /// # Errors
     /// Whatever fails, all that was made is taken away again; [`Error::leftovers`] names what could
-    /// not be. [`crate::Kind::Exists`] for a name in use, [`crate::Kind::NoMemory`] when the host
+    /// not be. [`crate::Kind::Invalid`] for a network interface without the address that the saved
+    /// domain had: the guest goes on with that one. [`crate::Kind::Exists`] for a name in use, [`crate::Kind::NoMemory`] when the host
     /// lacks memory; with libxenguest's words for a stream that cannot be.
     pub fn restore(
         &self,
@@ -35,7 +36,19 @@ impl Host {
         limits: &Limits,
     ) -> Result<DomId> {
         let fail = |cause: Cause| Error::new("restore", Subject::Name(config.name.clone()), cause);
-        config.check().map_err(|problem| fail(problem.into()))?;
+        config
+            .check()
+            .and_then(|()| check_addresses(config))
+            .map_err(|problem| fail(problem.into()))?;
         self.make(config, Content::Saved { from, limits }, options, limits, &fail)
     }
+}
+
+/// A guest goes on with the addresses that it was saved with: a random one would be another.
+fn check_addresses(config: &DomainConfig) -> Result<(), Problem> {
+    if config.vif.iter().any(|vif| vif.mac.is_none()) {
+        let why = "is missing: a guest is restored with the address that it was saved with";
+        return Err(Problem::Config { key: "vif.mac", why });
+    }
+    Ok(())
 }

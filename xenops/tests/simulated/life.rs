@@ -1,9 +1,11 @@
 //! Domains that live: created, asked to stop, ended.
 
+use std::fs::File;
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use xen_types::{DomId, ShutdownReason};
-use xenops::{GuestKind, Host, Kind};
+use xenops::{CreateOptions, GuestKind, Host, Kind, VifConfig};
 use xs::{Path, View as _};
 
 use crate::site::{Site, until, within};
@@ -72,5 +74,21 @@ fn what_one_toolstack_made_another_one_removes() {
     is_up(&second, dom);
     first.kill();
     second.destroy(dom, &long()).unwrap();
+    before.assert_unchanged(&site.machine);
+}
+
+#[test]
+fn a_guest_is_restored_only_with_the_addresses_that_it_had() {
+    let site = Site::new();
+    let (host, before) = (site.host(), site.machine.snapshot().unwrap());
+    let mut config = site.config(GuestKind::Pvh, "");
+    config.vif.push(VifConfig::new("xenbr0"));
+    let saved = File::open("/dev/null").unwrap();
+
+    let error = host.restore(saved.as_fd(), &config, CreateOptions::default(), &long());
+
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), Kind::Invalid, "{error:?}");
+    assert!(error.cause().to_string().starts_with("vif.mac is missing"), "{error:?}");
     before.assert_unchanged(&site.machine);
 }
