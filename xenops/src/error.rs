@@ -181,6 +181,9 @@ pub enum Problem {
     /// The domain has devices that this release cannot take apart.
     #[error("it has devices of kind {0}, which cannot be removed")]
     OtherDevices(String),
+    /// The host is not the machine that this runs on, whose kernel would do the device's part.
+    #[error("the host is not this machine: devices are attached and detached only in its own dom0")]
+    OtherMachine,
     /// Another domain serves the device, and has to do the host's part itself.
     #[error("domain {0} serves it, and only the control domain's can be attached and detached")]
     OtherServer(DomId),
@@ -332,6 +335,7 @@ impl Problem {
             | Self::NoShadowPaging
             | Self::OtherDevice(_)
             | Self::OtherDevices(_)
+            | Self::OtherMachine
             | Self::OtherServer(_) => Kind::Unavailable,
             Self::DiskInUse { .. } | Self::OtherClient | Self::OtherRequest(_) | Self::Paused => {
                 Kind::Busy

@@ -8,7 +8,7 @@ use xen_types::{Deadline, MiB};
 use xg::{KernelCache, Xg};
 use xs::Client;
 
-use crate::error::{Cause, Error, Result, Subject};
+use crate::error::{Cause, Error, Problem, Result, Subject};
 use crate::limits::Limits;
 use crate::lock::Locks;
 
@@ -20,6 +20,8 @@ pub struct Host {
     pub(crate) kernels: Arc<KernelCache>,
     builder: Arc<OnceLock<Xg>>,
     pub(crate) locks: Arc<Locks>,
+    /// Whether it is the machine that this runs on, whose kernel does the host's part of devices.
+    this_machine: bool,
 }
 
 impl Host {
@@ -40,10 +42,12 @@ impl Host {
             kernels,
             builder: Arc::default(),
             locks: Arc::new(Locks::of_this_machine()),
+            this_machine: true,
         })
     }
 
-    /// A host of handles that the caller opened. It keeps no unpacked kernels.
+    /// A host of handles that the caller opened, in its control domain; elsewhere, see
+    /// [`Host::of_another_machine`]. It keeps no unpacked kernels.
     pub fn from_parts(store: Client, xc: Xc, builder: Xg) -> Self {
         let builder = Arc::new(OnceLock::from(builder));
         Self {
@@ -52,6 +56,7 @@ impl Host {
             kernels: Arc::default(),
             builder,
             locks: Arc::new(Locks::of_this_machine()),
+            this_machine: true,
         }
     }
 
@@ -66,11 +71,18 @@ impl Host {
         Self { kernels: Arc::new(cache), ..self.clone() }
     }
 
-    /// The same host, whose locks between processes are files in `folder`, not where this machine has its
-    /// own: for a host that is not the machine that this runs on.
+    /// The same host, which is not the machine that this runs on: a simulated one. Its locks between
+    /// processes are files in `folder`, not where this machine has its own, and no device is attached
+    /// or detached: loop devices, bridges and scripts would be those of this machine.
     #[must_use]
-    pub fn with_lock_folder(&self, folder: &Path) -> Self {
-        Self { locks: Arc::new(Locks::in_folder(folder)), ..self.clone() }
+    pub fn of_another_machine(&self, folder: &Path) -> Self {
+        let locks = Arc::new(Locks::in_folder(folder));
+        Self { locks, this_machine: false, ..self.clone() }
+    }
+
+    /// Fails if the host's part of a device would be done to another machine.
+    pub(crate) fn check_machine(&self) -> Result<(), Problem> {
+        if self.this_machine { Ok(()) } else { Err(Problem::OtherMachine) }
     }
 
     /// The connection to the xenstore.

@@ -160,8 +160,11 @@ impl Host {
             }
             let record = Record::read(&self.store, &device)?;
             recorded.insert(record.ends().backend());
-            if check_handled(&record).is_err() {
-                others.insert(record.ends().served_as.to_string());
+            match check_handled(&record) {
+                Ok(()) => self.check_machine()?,
+                Err(_) => {
+                    others.insert(record.ends().served_as.to_string());
+                }
             }
         }
         // Toolstacks that keep no such record still have their backends in one place.

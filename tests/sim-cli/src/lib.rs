@@ -81,7 +81,7 @@ impl Site {
     fn host(&self) -> io::Result<Host> {
         let toolstack = &self.toolstack;
         let host = Host::from_parts(toolstack.store()?, toolstack.xc(), toolstack.xg());
-        Ok(host.with_lock_folder(&self.locks))
+        Ok(host.of_another_machine(&self.locks))
     }
 }
 

@@ -33,8 +33,8 @@ impl Host {
     /// [`crate::Kind::NotFound`] if there is no such domain, disk or bridge,
     /// [`crate::Kind::Exists`] if it has a device of this number, [`crate::Kind::Busy`] for a disk
     /// that somebody else uses, [`crate::Kind::Invalid`] for what the policy cannot do,
-    /// [`crate::Kind::Unavailable`] for a device that [`Host::detach`] could not take away again,
-    /// [`crate::Kind::TimedOut`] with the states of both ends.
+    /// [`crate::Kind::Unavailable`] for a device that [`Host::detach`] could not take away again
+    /// and on [another machine](Host::of_another_machine), [`crate::Kind::TimedOut`] with the states of both ends.
     #[doc(alias = "libxl_device_disk_add")]
     #[doc(alias = "libxl_device_nic_add")]
     pub fn attach(
@@ -83,7 +83,9 @@ impl Host {
         let fail = |cause: Cause| Error::new("attach", device.clone(), cause);
         let of_tree = |tree: &Tree| Record::in_tree(tree, device).map_err(Cause::from);
         let asked = of_tree(&tree).map_err(fail)?;
-        check_handled(&asked).map_err(|problem| fail(problem.into()))?;
+        check_handled(&asked)
+            .and_then(|()| self.check_machine())
+            .map_err(|problem| fail(problem.into()))?;
         let mut ready = options.hotplug.prepare(self, &asked, limits).map_err(fail)?;
         let (back, top) = (asked.ends().backend(), asked.ends().record());
         for (key, value) in &ready.nodes {

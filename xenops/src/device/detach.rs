@@ -34,7 +34,7 @@ impl Host {
     /// [`crate::Kind::NotFound`] if there is no such domain or device, [`crate::Kind::TimedOut`] if
     /// the guest did not let go in time: the request stands, and a later call goes on with it;
     /// [`crate::Kind::Unavailable`] for a device of a kind or of a serving domain that is not taken
-    /// apart here. When it is detached but something stays behind, the error lists that in
+    /// apart here, and on [another machine](Host::of_another_machine). When it is detached but something stays behind, the error lists that in
     /// [`Error::leftovers`].
     #[doc(alias = "libxl_device_disk_remove")]
     #[doc(alias = "libxl_device_nic_remove")]
@@ -44,7 +44,9 @@ impl Host {
         let host = self.within(limits);
         let (_lock, state) = host.lock_devices(device.dom, limits).map_err(fail)?;
         let record = Record::read(&host.store, device).map_err(|error| fail(error.into()))?;
-        check_handled(&record).map_err(|problem| fail(problem.into()))?;
+        check_handled(&record)
+            .and_then(|()| host.check_machine())
+            .map_err(|problem| fail(problem.into()))?;
         // A guest that has stopped has nobody to ask.
         let stopped = matches!(state, State::Shutdown(_));
         let mut parted = host.unplug(&record, stopped, limits);
@@ -126,6 +128,7 @@ impl Host {
             let begun =
                 Record::read(&self.store, &device).map_err(Cause::from).and_then(|record| {
                     check_handled(&record)?;
+                    self.check_machine()?;
                     // All of them begin to go before the first is waited for.
                     unplug::begin(&self.store, record.ends(), true)?;
                     Ok(record)

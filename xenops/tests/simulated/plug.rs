@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use devices::Spec as _;
 use xenops::device::Vbd;
-use xenops::{AttachOptions, GuestKind, Hotplug, Kind};
+use xenops::{AttachOptions, DetachOptions, GuestKind, Hotplug, Kind};
+use xs::View as _;
 
 use crate::site::{Site, within};
 
@@ -24,4 +26,41 @@ fn what_could_not_be_detached_is_not_attached_by_any_policy() {
         "devices of kind qdisk can be neither attached nor detached"
     );
     before.assert_unchanged(&site.machine);
+}
+
+fn disk() -> Vbd {
+    Vbd::phy("xvda".parse().unwrap(), "/dev/null").unwrap()
+}
+
+#[test]
+fn a_device_of_another_machine_is_not_attached_on_this_one() {
+    let site = Site::new();
+    let host = site.host();
+    let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
+    let before = site.machine.snapshot().unwrap();
+    let limits = within(Duration::from_secs(20));
+
+    let error = host.attach(dom, &disk(), AttachOptions::default(), &limits).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Unavailable, "{error:?}");
+    assert!(error.cause().to_string().starts_with("the host is not this machine"), "{error:?}");
+    before.assert_unchanged(&site.machine);
+}
+
+#[test]
+fn a_device_of_another_machine_is_not_detached_on_this_one() {
+    let site = Site::new();
+    let host = site.host();
+    let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
+    let (tree, ends) = (disk().tree(dom), disk().ends(dom));
+    host.store().transaction(|tx| tree.write_to(tx)).unwrap();
+    let limits = within(Duration::from_secs(20));
+
+    let detached = host.detach(&ends.device, DetachOptions { force: true }, &limits);
+    let destroyed = host.destroy(dom, &limits);
+
+    assert_eq!(detached.unwrap_err().kind(), Kind::Unavailable);
+    assert_eq!(destroyed.unwrap_err().kind(), Kind::Unavailable);
+    assert!(host.store().read_opt(&ends.record()).unwrap().is_some());
+    assert!(host.xc().info(dom).is_ok());
 }

@@ -48,7 +48,7 @@ impl Site {
 
     pub(crate) fn host_of(&self, process: &Arc<Process>) -> Host {
         let store = process.store().expect("a connection to the store");
-        Host::from_parts(store, process.xc(), process.xg()).with_lock_folder(&self.folder)
+        Host::from_parts(store, process.xc(), process.xg()).of_another_machine(&self.folder)
     }
 
     pub(crate) fn config(&self, kind: GuestKind, cmdline: &str) -> DomainConfig {

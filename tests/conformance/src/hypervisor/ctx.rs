@@ -104,7 +104,7 @@ impl Ctx {
         match &self.place {
             Place::Simulated(process, Folder(folder)) => {
                 let host = Host::from_parts(process.store()?, process.xc(), process.xg());
-                Ok(host.with_lock_folder(folder))
+                Ok(host.of_another_machine(folder))
             }
             Place::Real => Ok(Host::open()?),
         }
