@@ -108,7 +108,10 @@ impl Host {
                 _ => {}
             }
         }
-        self.take_away(dom, uuid, limits, fail)
+        let _lock = self.lock_domain(dom, uuid, limits).map_err(fail)?;
+        // Others may have come while it stopped; the time may be up, and it has stopped.
+        self.within(&removal_limits()).check_devices(dom).map_err(fail)?;
+        self.take_away(dom, uuid, fail)
     }
 
     /// Removes a domain at once: from the hypervisor, then from the xenstore.
@@ -125,19 +128,29 @@ impl Host {
         not_control(dom).map_err(|problem| fail(problem.into()))?;
         let host = self.within(limits);
         let uuid = host.existing(dom).map_err(fail)?.uuid;
+        let _lock = host.lock_domain(dom, uuid, limits).map_err(fail)?;
         host.check_devices(dom).map_err(fail)?;
         limits.check_time().map_err(|problem| fail(problem.into()))?;
-        self.take_away(dom, uuid, limits, fail)
+        self.take_away(dom, uuid, fail)
     }
 
+    /// The domain's lock, also on one that is dying or has gone.
+    fn lock_domain(&self, dom: DomId, uuid: DomainUuid, limits: &Limits) -> Result<Lock, Cause> {
+        let lock = Lock::of_domain(&self.locks, dom, uuid, limits)?;
+        // Another domain may have the number by now; the lock is on the old one.
+        match self.info(dom)? {
+            Some(info) if info.uuid != uuid => Err(Problem::NoSuchDomain.into()),
+            _ => Ok(lock),
+        }
+    }
+
+    /// Removes a domain. The caller holds the domain's lock, and has checked its devices under it.
     pub(crate) fn take_away(
         &self,
         dom: DomId,
         uuid: DomainUuid,
-        limits: &Limits,
         fail: impl Fn(Cause) -> Error,
     ) -> Result<()> {
-        let _lock = Lock::of_domain(&self.locks, dom, uuid, limits).map_err(&fail)?;
         // The devices first: a domain whose pages a backend maps does not go.
         let limits = device_removal_limits();
         let mut left = self.within(&limits).unplug_all(dom, &limits);

@@ -50,7 +50,7 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// The right to change the devices of a domain (`libxl__lock_domain_userdata`).
+    /// The right to change a domain and its devices (`libxl__lock_domain_userdata`).
     pub(crate) fn of_domain(
         locks: &Locks,
         dom: DomId,
@@ -58,7 +58,7 @@ impl Lock {
         limits: &Limits,
     ) -> Result<Self, Cause> {
         let name = format!("userdata-l.{dom}.{uuid}.domain-userdata-lock");
-        let what = "the right to change the domain's devices";
+        let what = "the right to change the domain";
         Self::take(&locks.libxl.join(name), what, limits)
     }
 

@@ -67,7 +67,8 @@ pub enum SaveProgress {
 impl Host {
     /// Writes a domain to `to`, for [`Host::restore`] here or elsewhere.
     ///
-    /// The guest must know how to suspend, as Linux does. `told` hears how far it is, in between
+    /// Devices come and go, and other saves begin, only when it is over: it holds the domain's lock, as
+    /// libxl's tools do for theirs. The guest must know how to suspend, as Linux does. `told` hears how far it is, in between
     /// the work. The limits are looked at before and after each step, while the guest is waited
     /// for, and each 4 MiB of memory. A write to a pipe or socket that does not return is ended by
     /// whoever has its other end.
@@ -109,6 +110,8 @@ impl Host {
     ) -> Result<Saved> {
         let fail = |cause: Cause| Error::new("save", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
+        // Held to the end: neither another save nor an attachment comes in between.
+        let (_lock, _) = self.lock_devices(dom, limits).map_err(fail)?;
         let info = self.existing(dom).map_err(fail)?;
         let (uuid, was_suspended) = (info.uuid, info.shutdown == Some(ShutdownReason::Suspend));
         if options.afterwards == Afterwards::Removed {
@@ -152,7 +155,7 @@ impl Host {
                 Err(fail(cause).with_leftovers(left))
             }
             Ok(saved) if options.afterwards == Afterwards::Removed => {
-                self.take_away(dom, uuid, &removal_limits(), fail).map(|()| saved)
+                self.take_away(dom, uuid, fail).map(|()| saved)
             }
             Ok(saved) => Ok(saved),
         }

@@ -34,6 +34,7 @@ impl Host {
     pub fn suspend(&self, dom: DomId, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("suspend", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
+        let (_lock, _) = self.lock_devices(dom, limits).map_err(fail)?;
         let uuid = self.existing(dom).map_err(fail)?.uuid;
         let mut left = Vec::new();
         let suspended = self.suspend_guest(dom, uuid, limits, &mut left);
@@ -45,11 +46,12 @@ impl Host {
     ///
     /// # Errors
     /// [`crate::Kind::Invalid`] if it is not suspended, [`crate::Kind::NotFound`] if there is no
-    /// such domain.
+    /// such domain, [`crate::Kind::TimedOut`] if another operation, a save say, still has it after
+    /// 10 s.
     pub fn resume(&self, dom: DomId) -> Result<()> {
         let fail = |cause: Cause| Error::new("resume", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
-        self.existing(dom).map_err(fail)?;
+        let (_lock, _) = self.lock_devices(dom, &removal_limits()).map_err(fail)?;
         self.resume_guest(dom).map_err(fail)
     }
 

@@ -158,3 +158,32 @@ fn a_caller_that_panics_leaves_the_guest_running() {
     assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"as told"));
     assert_eq!(place.state(), State::Runs);
 }
+
+#[test]
+fn nothing_else_is_done_to_a_domain_while_it_is_saved() {
+    let place = Place::new(Guest::Suspends(Duration::ZERO));
+    let null = File::create("/dev/null").unwrap();
+    let mut refused = Vec::new();
+    let mut told = |progress| {
+        if progress == SaveProgress::Suspended {
+            refused.push(save(&place, &within(100), &goes_on()).map(drop));
+            refused.push(place.host.suspend(machine::DOM, &within(100)));
+            refused.push(place.host.destroy(machine::DOM, &within(100)));
+        }
+    };
+
+    let options = goes_on();
+    place.host.save(machine::DOM, null.as_fd(), &options, &within(20_000), &mut told).unwrap();
+
+    let kinds: Vec<_> = refused.into_iter().map(|done| done.unwrap_err().kind()).collect();
+    assert_eq!(kinds, [Kind::TimedOut; 3]);
+    assert_eq!(place.calls(), ["save", "resume cooperatively"]);
+}
+
+#[test]
+fn a_save_that_removes_the_domain_has_one_lock_from_its_beginning_to_its_end() {
+    let place = Place::new(Guest::Suspends(Duration::ZERO));
+    let begun = std::time::Instant::now();
+    let _ = save(&place, &within(20_000), &SaveOptions::default());
+    assert!(begun.elapsed() < Duration::from_secs(9), "it waited for itself");
+}

@@ -55,7 +55,7 @@ impl Host {
 
     /// The right to change the devices of a domain that lives, until it is dropped, and what the
     /// domain does.
-    pub(super) fn lock_devices(&self, dom: DomId, limits: &Limits) -> Result<(Lock, State), Cause> {
+    pub(crate) fn lock_devices(&self, dom: DomId, limits: &Limits) -> Result<(Lock, State), Cause> {
         let living = || {
             let info = self.existing(dom)?;
             match State::of(&info) {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -186,9 +186,17 @@ impl Link for Silent {
     }
 }
 
+/// Where the locks of this test's host are.
+fn locks() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("locks-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
 /// All of it.
 pub(crate) struct Place {
     pub(crate) host: Host,
+    locks: PathBuf,
     domain: Arc<Domain>,
     store: Client,
     over: Arc<AtomicBool>,
@@ -208,11 +216,12 @@ impl Place {
         store.introduce(DOM, Gfn(1), Port(1)).unwrap();
         let xc = xc::Xc::with_backend(Arc::new(Below(Arc::clone(&domain))));
         let xg = xg::Xg::with_backend(Arc::new(Below(Arc::clone(&domain))));
-        let host = Host::from_parts(client(), xc, xg);
+        let locks = locks();
+        let host = Host::from_parts(client(), xc, xg).of_another_machine(&locks);
         let over = Arc::new(AtomicBool::new(false));
         let its = (client(), Arc::clone(&domain), Arc::clone(&over));
         let guest = thread::spawn(move || live(guest, &its.0, &its.1, &its.2));
-        Self { host, domain, store, over, guest: Some(guest), _daemon: daemon }
+        Self { host, locks, domain, store, over, guest: Some(guest), _daemon: daemon }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -255,6 +264,7 @@ impl Drop for Place {
         if let Some(guest) = self.guest.take() {
             let _ = guest.join();
         }
+        let _ = std::fs::remove_dir_all(&self.locks);
     }
 }
 
