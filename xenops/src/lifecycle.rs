@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Instant;
 
 use devices::paths::DomainPaths;
-use devices::{Console, Kind, Record};
+use devices::{Console, Kind};
 use xen_types::{DomId, DomainUuid, ShutdownReason};
 use xs::{Name, Path, Store, View};
 
@@ -171,7 +171,15 @@ impl Host {
             if device.kind == Kind::Console && device.number == 0 {
                 continue;
             }
-            let record = Record::read(&self.store, &device)?;
+            let record = match self.record_of(&device)? {
+                // It has gone, or its record cannot be read and so not be followed.
+                None => continue,
+                Some(Err(_)) => {
+                    others.insert(device.kind.to_string());
+                    continue;
+                }
+                Some(Ok(record)) => record,
+            };
             recorded.insert(record.ends().backend());
             match check_handled(&record) {
                 Ok(()) => self.check_machine()?,

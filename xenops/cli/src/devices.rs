@@ -1,11 +1,13 @@
 //! The commands about devices.
 
+use std::error::Error as _;
 use std::fs;
 use std::io::{self, Write};
+use std::iter;
 use std::os::unix::fs::FileTypeExt;
 
 use serde::Serialize;
-use xenops::device::{Attached, DeviceId, Kind, Vbd, Vdev, Vif, XenbusState, random_mac};
+use xenops::device::{DeviceId, Kind, Listed, Vbd, Vdev, Vif, XenbusState, random_mac};
 use xenops::{AttachOptions, DetachOptions, Host};
 
 use crate::args::{Attach, AttachHow, Detach, DetachHow, Mode, Output, Target};
@@ -98,9 +100,9 @@ fn check_target(target: &str, kind: Option<Target>) -> Result<(), Failure> {
 }
 
 /// The first number that no network interface has.
-fn first_free(devices: &[Attached]) -> u32 {
+fn first_free(devices: &[Listed]) -> u32 {
     // A wireless one has its backend among the others.
-    let port = |at: &&Attached| matches!(at.device.kind, Kind::Vif | Kind::Vwif);
+    let port = |at: &&Listed| matches!(at.device.kind, Kind::Vif | Kind::Vwif);
     let taken = |number| devices.iter().filter(port).any(|at| at.device.number == number);
     (0..).find(|number| !taken(*number)).unwrap_or(0)
 }
@@ -111,29 +113,40 @@ struct Record<'a> {
     kind: String,
     number: u32,
     name: String,
-    backend_domid: u16,
-    backend_kind: String,
+    backend_domid: Option<u16>,
+    backend_kind: Option<String>,
     backend_state: Option<u32>,
     frontend_state: Option<u32>,
     hotplug: Option<&'a str>,
     source: Option<&'a str>,
+    /// Why the rest is not known; only there if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<String>,
 }
 
 impl<'a> Record<'a> {
-    fn of(attached: &'a Attached) -> Self {
+    fn of(listed: &'a Listed) -> Self {
+        let found = listed.found.as_ref().ok();
         let number = |state: Option<XenbusState>| state.map(XenbusState::raw);
         Self {
-            kind: attached.device.kind.to_string(),
-            number: attached.device.number,
-            name: name(&attached.device),
-            backend_domid: attached.server.raw(),
-            backend_kind: attached.served_as.to_string(),
-            backend_state: number(attached.state.backend),
-            frontend_state: number(attached.state.frontend),
-            hotplug: attached.hotplug.map(xenops::Hotplug::as_str),
-            source: attached.source.as_deref(),
+            kind: listed.device.kind.to_string(),
+            number: listed.device.number,
+            name: name(&listed.device),
+            backend_domid: found.map(|at| at.server.raw()),
+            backend_kind: found.map(|at| at.served_as.to_string()),
+            backend_state: number(found.and_then(|at| at.state.backend)),
+            frontend_state: number(found.and_then(|at| at.state.frontend)),
+            hotplug: found.and_then(|at| at.hotplug).map(xenops::Hotplug::as_str),
+            source: found.and_then(|at| at.source.as_deref()),
+            unreadable: listed.found.as_ref().err().map(words),
         }
     }
+}
+
+/// An error with its sources.
+fn words(why: &xenops::Cause) -> String {
+    let sources = iter::successors(why.source(), |&error| error.source());
+    sources.fold(why.to_string(), |words, source| format!("{words}: {source}"))
 }
 
 /// The name of a disk as Linux guests have it; the number of anything else.
@@ -144,25 +157,33 @@ fn name(device: &DeviceId) -> String {
     }
 }
 
-fn json(devices: &[Attached], out: &mut impl Write) -> io::Result<()> {
+fn json(devices: &[Listed], out: &mut impl Write) -> io::Result<()> {
     let records: Vec<Record<'_>> = devices.iter().map(Record::of).collect();
     serde_json::to_writer_pretty(&mut *out, &records)?;
     writeln!(out)
 }
 
-fn table(devices: &[Attached], out: &mut impl Write) -> io::Result<()> {
+fn table(devices: &[Listed], out: &mut impl Write) -> io::Result<()> {
     let state = |state: Option<XenbusState>| state.map_or("-".to_owned(), |s| s.to_string());
     writeln!(
         out,
         "{:<8} {:<8} {:>7} {:<13} {:<13} {:<8} SOURCE",
         "KIND", "NAME", "BACKEND", "STATE", "GUEST", "HOTPLUG"
     )?;
-    for attached in devices {
+    for Listed { device, found, .. } in devices {
+        let (kind, name) = (&device.kind, name(device));
+        let attached = match found {
+            Ok(attached) => attached,
+            Err(why) => {
+                writeln!(out, "{kind:<8} {name:<8} unreadable: {}", printable(&words(why)))?;
+                continue;
+            }
+        };
         writeln!(
             out,
             "{:<8} {:<8} {:>7} {:<13} {:<13} {:<8} {}",
-            attached.device.kind,
-            name(&attached.device),
+            kind,
+            name,
             attached.server,
             state(attached.state.backend),
             state(attached.state.frontend),

@@ -125,14 +125,18 @@ impl Host {
         let mut left = Vec::new();
         let mut going = Vec::new();
         for device in devices.into_iter().filter(|device| HANDLED.contains(&device.kind)) {
-            let begun =
-                Record::read(&self.store, &device).map_err(Cause::from).and_then(|record| {
-                    check_handled(&record)?;
-                    self.check_machine()?;
-                    // All of them begin to go before the first is waited for.
-                    unplug::begin(&self.store, record.ends(), true)?;
-                    Ok(record)
-                });
+            let read = match self.record_of(&device) {
+                Ok(None) => continue,
+                Ok(Some(read)) => read.map_err(Cause::from),
+                Err(why) => Err(why),
+            };
+            let begun = read.and_then(|record| {
+                check_handled(&record)?;
+                self.check_machine()?;
+                // All of them begin to go before the first is waited for.
+                unplug::begin(&self.store, record.ends(), true)?;
+                Ok(record)
+            });
             match begun {
                 Ok(record) => going.push(record),
                 Err(why) => left.push(Leftover::device(&device, why)),

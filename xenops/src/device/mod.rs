@@ -36,7 +36,7 @@ pub(crate) use detach::check_handled;
 pub use devices::{
     DeviceId, Error as Invalid, Kind, Mac, Rate, Sighting, Spec, Vbd, Vdev, Vif, XenbusState,
 };
-pub use list::Attached;
+pub use list::{Attached, Listed};
 
 /// A random address of those that belong to Xen, for a network interface.
 pub fn random_mac() -> Mac {
