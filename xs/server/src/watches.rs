@@ -60,6 +60,11 @@ impl Watches {
         self.by_conn.entry(conn).or_default().push(Place { path: path.into(), number });
     }
 
+    /// How many there are of all connections.
+    pub(crate) fn len(&self) -> usize {
+        self.by_path.values().map(Vec::len).sum()
+    }
+
     pub(crate) fn has(&self, path: &str, conn: ConnId, token: &[u8]) -> bool {
         self.find(path, conn, token).is_some()
     }

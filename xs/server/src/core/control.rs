@@ -100,7 +100,9 @@ impl Core {
     }
 
     fn memory_report(&self) -> String {
-        format!("nodes {}\nconnections {}\n\0", self.store.len(), self.conns.len())
+        let (nodes, connections, watches) =
+            (self.store.len(), self.conns.len(), self.watches.len());
+        format!("nodes {nodes}\nconnections {connections}\nwatches {watches}\n\0")
     }
 
     fn quota_report(&self) -> String {

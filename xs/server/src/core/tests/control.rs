@@ -38,3 +38,15 @@ fn what_is_found_is_cut_where_a_reply_ends() {
     let most = (MAX_PAYLOAD - 1) / line * line + 1;
     assert_eq!(report.strip_prefix("dom0 ").map(str::len), Some(most));
 }
+
+#[test]
+fn the_report_counts_watches_as_they_come_and_go() {
+    let mut world = World::new();
+    world.check(&[
+        ("dom0", 0, Op::WATCH, "/a|1|", &["dom0 OK|", "dom0 event /a|1|"]),
+        ("1", 0, Op::WATCH, "/a|1|", &["1 OK|", "1 event /a|1|"]),
+        ("dom0", 0, Op::CONTROL, "memreport|", &["dom0 nodes 8\nconnections 5\nwatches 2\n|"]),
+        ("dom0", 0, Op::UNWATCH, "/a|1|", &["dom0 OK|"]),
+        ("dom0", 0, Op::CONTROL, "memreport|", &["dom0 nodes 8\nconnections 5\nwatches 1\n|"]),
+    ]);
+}
