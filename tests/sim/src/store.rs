@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::event::{EventfdFlags, eventfd};
 use xen_types::{DomId, Gfn, Port};
@@ -48,7 +48,8 @@ struct View {
     deaths: Arc<OwnedFd>,
     /// That of the interrupt for deaths.
     port: Port,
-    channels: BTreeMap<DomId, Arc<Channel>>,
+    /// Those of rings that are served. They end with the ring, and their descriptors with them.
+    channels: BTreeMap<DomId, Weak<Channel>>,
 }
 
 impl Machine for View {
@@ -66,13 +67,14 @@ impl Machine for View {
     fn connect(&mut self, dom: DomId, gfn: Gfn, port: Port) -> Result<Box<dyn Link>, NoRing> {
         // Introduced anew, it is bound anew (`introduce_domain`,
         // tools/xenstore/xenstored_domain.c).
-        if let Some(before) = self.channels.remove(&dom) {
+        if let Some(before) = self.channels.remove(&dom).and_then(|channel| channel.upgrade()) {
             before.close();
         }
+        self.channels.retain(|_, channel| channel.strong_count() > 0);
         let ring = Ring::map(&self.xen, dom, gfn).ok_or(NoRing)?;
         let channel = Channel::bind(&self.xen, dom, port).ok_or(NoRing)?;
         let channel = Arc::new(channel);
-        self.channels.insert(dom, Arc::clone(&channel));
+        self.channels.insert(dom, Arc::downgrade(&channel));
         Ok(Box::new(RingLink::new(ring, OfStore(channel))))
     }
 
