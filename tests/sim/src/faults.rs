@@ -1,5 +1,7 @@
 //! Which calls fail, and how.
 
+use std::collections::HashMap;
+
 /// Which call of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
@@ -30,7 +32,10 @@ pub enum How {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     faults: Vec<(Which, How)>,
-    /// The names of all calls made.
+    /// How many calls were made, and how many of each name.
+    all: usize,
+    of_name: HashMap<String, usize>,
+    /// The names of the calls made since the last [`Plan::forget`], in order.
     made: Vec<String>,
     failed: Option<String>,
 }
@@ -43,8 +48,13 @@ impl Plan {
     /// Counts a call and says what goes wrong with it.
     pub(crate) fn verdict(&mut self, name: &str) -> Option<How> {
         self.made.push(name.to_owned());
-        let all = self.made.len();
-        let of_name = self.made.iter().filter(|made| *made == name).count();
+        self.all += 1;
+        let of_name = match self.of_name.get_mut(name) {
+            Some(count) => count,
+            None => self.of_name.entry(name.to_owned()).or_default(),
+        };
+        *of_name += 1;
+        let (all, of_name) = (self.all, *of_name);
         let hit = |which: &Which| match *which {
             Which::Nth(number) => number == all,
             Which::NthOf(wanted, number) => wanted == name && number == of_name,
@@ -64,6 +74,11 @@ impl Plan {
     pub(crate) fn made(&self) -> &[String] {
         &self.made
     }
+
+    /// Forgets the names of the calls made, and goes on counting.
+    pub(crate) fn forget(&mut self) {
+        self.made.clear();
+    }
 }
 
 #[cfg(test)]
@@ -77,5 +92,16 @@ mod tests {
         let verdicts = ["b", "a", "b", "b"].map(|name| plan.verdict(name));
         assert_eq!(verdicts, [None, Some(How::Undone), Some(How::Unheard), None]);
         assert_eq!(plan.failed().as_deref(), Some("call 3, b"));
+    }
+
+    #[test]
+    fn calls_that_are_forgotten_still_count() {
+        let mut plan =
+            Plan::new(&[(Which::Nth(3), How::Undone), (Which::NthOf("a", 3), How::Unheard)]);
+        plan.verdict("a");
+        plan.forget();
+        let verdicts = ["a", "b", "a"].map(|name| plan.verdict(name));
+        assert_eq!(verdicts, [None, Some(How::Undone), Some(How::Unheard)]);
+        assert_eq!(plan.made(), ["a", "b", "a"]);
     }
 }

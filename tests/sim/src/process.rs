@@ -126,9 +126,16 @@ impl Process {
         self.plan().failed()
     }
 
-    /// The names of all calls that it has made, in order.
+    /// The names of the calls that it has made, in order: all, or those since
+    /// [`Process::forget_calls`].
     pub fn calls(&self) -> Vec<String> {
         self.plan().made().to_vec()
+    }
+
+    /// Drops the names of the calls made, of which a process that lives long has many. Faults still
+    /// count from its start.
+    pub fn forget_calls(&self) {
+        self.plan().forget();
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
