@@ -7,3 +7,4 @@ mod faults;
 mod life;
 mod plug;
 mod site;
+mod soak;
