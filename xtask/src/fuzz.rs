@@ -33,9 +33,16 @@ pub(crate) struct Options {
     input: Option<PathBuf>,
 }
 
+impl Options {
+    /// This target, or all of them, for so many seconds each.
+    pub(crate) fn new(target: Option<String>, seconds: u32) -> Self {
+        Self { target, seconds, input: None }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Self { target: None, seconds: SECONDS, input: None }
+        Self::new(None, SECONDS)
     }
 }
 

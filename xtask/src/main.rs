@@ -12,6 +12,7 @@ mod fuzz;
 mod headers;
 mod lab;
 mod purity;
+mod soak;
 mod threats;
 mod valgrind;
 mod versions;
@@ -64,6 +65,11 @@ enum Command {
     /// What the libraries cost, against their peers.
     #[command(subcommand)]
     Bench(bench::Command),
+    /// The same thousands of times, to see what is left: not in CI.
+    Soak {
+        #[command(subcommand)]
+        command: Option<soak::Command>,
+    },
     /// A real Xen in QEMU: images, machines, and tests inside them.
     #[command(subcommand)]
     Lab(lab::Command),
@@ -89,6 +95,7 @@ fn main() -> ExitCode {
         Command::Versions => versions::write(&root).map(done),
         Command::Valgrind => valgrind::run().map(done),
         Command::Bench(command) => bench::run(&root, &command),
+        Command::Soak { command } => soak::run(&root, command).map(done),
         Command::Lab(command) => lab::run(command),
     };
     match outcome {
