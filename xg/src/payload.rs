@@ -1,7 +1,12 @@
 //! Kernels, ramdisks and firmware, read whole before any domain exists.
 //!
 //! A mapped file would be cheaper by one copy, but whoever truncates it during a build would kill
-//! the toolstack with SIGBUS, and libxenguest's own reading names no path in its errors.
+//! the toolstack with SIGBUS, and whoever writes it would change what was looked at before. A large
+//! file is copied by the kernel into sealed memory, a small one read. libxenguest's own reading
+//! names no path in its errors.
+
+mod content;
+mod sealed;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -16,6 +21,9 @@ use crate::error::Role;
 use crate::format::{self, Format};
 use crate::unpack::unpack;
 use crate::{Compression, Error, GuestKind, Result};
+
+pub use content::Content;
+use sealed::Sealed;
 
 /// The largest kernel or ramdisk, and here the largest firmware: libxenguest takes no larger one
 /// (`XC_DOM_DECOMPRESS_MAX`, `tools/include/xenguest.h`).
@@ -51,7 +59,7 @@ macro_rules! loaded {
             /// # Errors
             /// [`Kind::Invalid`](crate::Kind::Invalid) if it is empty or above [`MAX_BYTES`].
             pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self> {
-                Payload::new(Role::$type, name.into(), bytes).map(Self)
+                Payload::new(Role::$type, name.into(), bytes.into()).map(Self)
             }
 
             /// Where it came from: its path, or the name it was given.
@@ -64,7 +72,7 @@ macro_rules! loaded {
                 &self.0.bytes
             }
 
-            pub(crate) fn share(&self) -> Arc<Vec<u8>> {
+            pub(crate) fn share(&self) -> Arc<Content> {
                 Arc::clone(&self.0.bytes)
             }
         })*
@@ -136,11 +144,11 @@ impl Kernel {
             compression: packed.compression,
             source,
         })?;
-        Ok(content.map(|content| self.with_content(Arc::new(content))))
+        Ok(content.map(|content| self.with_content(Arc::new(content.into()))))
     }
 
     /// A kernel of this name with other bytes.
-    pub(crate) fn with_content(&self, bytes: Arc<Vec<u8>>) -> Self {
+    pub(crate) fn with_content(&self, bytes: Arc<Content>) -> Self {
         Self(Payload { name: self.0.name(), bytes })
     }
 }
@@ -175,7 +183,7 @@ impl PayloadError {
 #[derive(Debug, Clone)]
 struct Payload {
     name: Arc<str>,
-    bytes: Arc<Vec<u8>>,
+    bytes: Arc<Content>,
 }
 
 impl Payload {
@@ -187,7 +195,7 @@ impl Payload {
         }
     }
 
-    fn new(role: Role, name: Arc<str>, bytes: Vec<u8>) -> Result<Self> {
+    fn new(role: Role, name: Arc<str>, bytes: Content) -> Result<Self> {
         let source = match bytes.len() {
             0 => PayloadError::Empty,
             1..=MAX_BYTES => return Ok(Self { name, bytes: Arc::new(bytes) }),
@@ -201,7 +209,7 @@ impl Payload {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, PayloadError> {
+fn read(path: &Path) -> Result<Content, PayloadError> {
     // Without O_NONBLOCK, opening a pipe that nobody writes to would hang here.
     let nonblock = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
@@ -213,18 +221,26 @@ fn read(path: &Path) -> Result<Vec<u8>, PayloadError> {
     if size > MAX_BYTES {
         return Err(PayloadError::TooLarge);
     }
-    read_at_most(&file, size)
+    // The file may grow meanwhile; one byte above the limit is enough to refuse it.
+    let most = MAX_BYTES + 1;
+    if size >= LARGE
+        && let Ok(copy) = Sealed::copy(&file, most)
+    {
+        return Ok(copy.into());
+    }
+    read_at_most(&file, size, most).map(Content::from)
 }
 
-fn read_at_most(file: &File, expected: usize) -> Result<Vec<u8>, PayloadError> {
+fn read_at_most(file: &File, expected: usize, most: usize) -> Result<Vec<u8>, PayloadError> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(expected + 1).map_err(|_| io::Error::from(Errno::NOMEM))?;
-    // The file may grow meanwhile; one byte above the limit is enough to refuse it.
-    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(limit).read_to_end(&mut bytes)?;
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
+/// From so many bytes on, sealed memory is worth its system calls.
+const LARGE: usize = 1 << 20;
 /// A compressed file may hold a bzImage, as libxenguest takes it; there is no sense in more.
 const MOST_LAYERS: usize = 2;
 

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use xc::{E820Entry, HvmParam, Release};
 use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
 use xg::backend::{
-    Backend, CallError, Container, DumpCalls, Hypervisor, Image, PolicyCalls, ResumeCalls,
+    Backend, CallError, Container, Content, DumpCalls, Hypervisor, Image, PolicyCalls, ResumeCalls,
     SaveCalls,
 };
 
@@ -193,16 +193,16 @@ impl Image for Building<'_> {
     fn set_highmem_end(&mut self, _: u64) {}
     fn set_vga_hole_size(&mut self, _: PageCount) {}
     fn set_device_model(&mut self, _: bool) {}
-    fn set_system_firmware_module(&mut self, _: Arc<Vec<u8>>) {}
+    fn set_system_firmware_module(&mut self, _: Arc<Content>) {}
     fn set_acpi_module(&mut self, _: Vec<u8>, _: u64) {}
-    fn set_smbios_module(&mut self, _: Arc<Vec<u8>>) {}
+    fn set_smbios_module(&mut self, _: Arc<Content>) {}
     fn set_e820(&mut self, _: &[E820Entry]) {}
 
-    fn kernel_mem(&mut self, _: Arc<Vec<u8>>) -> Result<(), CallError> {
+    fn kernel_mem(&mut self, _: Arc<Content>) -> Result<(), CallError> {
         self.builder.call("xc_dom_kernel_mem", |_| Ok(()))
     }
 
-    fn module_mem(&mut self, _: Arc<Vec<u8>>) -> Result<(), CallError> {
+    fn module_mem(&mut self, _: Arc<Content>) -> Result<(), CallError> {
         self.builder.call("xc_dom_module_mem", |_| Ok(()))
     }
 

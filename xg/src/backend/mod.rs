@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use xc::{E820Entry, Release};
 use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
 
+pub use crate::payload::Content;
 pub use dump::DumpCalls;
 pub use libxenguest::{LibXenGuest, OpenError};
 pub use policy::{Policy, PolicyCalls, PolicyEntry};
@@ -88,19 +89,19 @@ pub trait Image: fmt::Debug {
     /// `device_model`.
     fn set_device_model(&mut self, device_model: bool);
     /// `system_firmware_module`: data and length.
-    fn set_system_firmware_module(&mut self, module: Arc<Vec<u8>>);
+    fn set_system_firmware_module(&mut self, module: Arc<Content>);
     /// `acpi_modules[0]`: data, length and the address at which it is to be placed; 0 for anywhere,
     /// in an HVM guest.
     fn set_acpi_module(&mut self, module: Vec<u8>, address: u64);
     /// `smbios_module`: data and length.
-    fn set_smbios_module(&mut self, module: Arc<Vec<u8>>);
+    fn set_smbios_module(&mut self, module: Arc<Content>);
     /// `e820` and `e820_entries`.
     fn set_e820(&mut self, map: &[E820Entry]);
 
     /// `xc_dom_kernel_mem`.
-    fn kernel_mem(&mut self, kernel: Arc<Vec<u8>>) -> Result<(), CallError>;
+    fn kernel_mem(&mut self, kernel: Arc<Content>) -> Result<(), CallError>;
     /// `xc_dom_module_mem`, without a command line; [`CallError::TooManyModules`] for a third.
-    fn module_mem(&mut self, module: Arc<Vec<u8>>) -> Result<(), CallError>;
+    fn module_mem(&mut self, module: Arc<Content>) -> Result<(), CallError>;
     /// `xc_dom_boot_xen_init`.
     fn boot_xen_init(&mut self, dom: DomId) -> Result<(), CallError>;
     /// `xc_dom_parse_image`.

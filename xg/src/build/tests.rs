@@ -10,7 +10,9 @@ use xc::Release;
 use xen_types::{PageCount, Port};
 
 use super::*;
-use crate::backend::{Container, DumpCalls, Hypervisor, PolicyCalls, ResumeCalls, SaveCalls};
+use crate::backend::{
+    Container, Content, DumpCalls, Hypervisor, PolicyCalls, ResumeCalls, SaveCalls,
+};
 use crate::{CpuOptions, Firmware, Kernel, Kind, Ramdisk};
 use page::Page;
 
@@ -128,7 +130,7 @@ impl Image for Recording<'_> {
     fn set_device_model(&mut self, device_model: bool) {
         self.0.field(format!("device_model {device_model}"));
     }
-    fn set_system_firmware_module(&mut self, module: Arc<Vec<u8>>) {
+    fn set_system_firmware_module(&mut self, module: Arc<Content>) {
         self.0.field(format!("system_firmware_module {}", module.len()));
     }
     fn set_acpi_module(&mut self, module: Vec<u8>, address: u64) {
@@ -137,16 +139,16 @@ impl Image for Recording<'_> {
             String::from_utf8_lossy(&module[..4])
         ));
     }
-    fn set_smbios_module(&mut self, module: Arc<Vec<u8>>) {
+    fn set_smbios_module(&mut self, module: Arc<Content>) {
         self.0.field(format!("smbios_module {}", module.len()));
     }
     fn set_e820(&mut self, map: &[E820Entry]) {
         self.0.field(format!("e820 of {}", map.len()));
     }
-    fn kernel_mem(&mut self, kernel: Arc<Vec<u8>>) -> Result<(), CallError> {
+    fn kernel_mem(&mut self, kernel: Arc<Content>) -> Result<(), CallError> {
         self.0.note(format!("kernel_mem {}", kernel.len()))
     }
-    fn module_mem(&mut self, module: Arc<Vec<u8>>) -> Result<(), CallError> {
+    fn module_mem(&mut self, module: Arc<Content>) -> Result<(), CallError> {
         self.0.note(format!("module_mem {}", module.len()))
     }
     fn boot_xen_init(&mut self, dom: DomId) -> Result<(), CallError> {

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 use xen_types::MiB;
 
+use crate::payload::Content;
 use crate::{Kernel, Result};
 use folder::Folder;
 use shelf::Shelf;
@@ -83,7 +84,7 @@ impl KernelCache {
             return Ok(Prepared { kernel: kernel.with_content(content), origin: Origin::Memory });
         }
         if let Some(content) = self.in_the_folder(&key) {
-            let kernel = kernel.with_content(Arc::new(content));
+            let kernel = kernel.with_content(Arc::new(content.into()));
             self.shelve(key, &kernel);
             return Ok(Prepared { kernel, origin: Origin::Folder });
         }
@@ -94,7 +95,7 @@ impl KernelCache {
         Ok(Prepared { kernel, origin: Origin::Unpacked })
     }
 
-    fn on_shelf(&self, key: &Key) -> Option<Arc<Vec<u8>>> {
+    fn on_shelf(&self, key: &Key) -> Option<Arc<Content>> {
         let mut shelf = self.shelf.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.find(key)
     }

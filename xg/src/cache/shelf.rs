@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Key;
+use crate::payload::Content;
 
 #[derive(Debug)]
 pub(super) struct Shelf {
     most: u64,
-    kernels: VecDeque<(Key, Arc<Vec<u8>>)>,
+    kernels: VecDeque<(Key, Arc<Content>)>,
 }
 
 impl Shelf {
@@ -16,14 +17,14 @@ impl Shelf {
         Self { most, kernels: VecDeque::new() }
     }
 
-    pub(super) fn find(&mut self, key: &Key) -> Option<Arc<Vec<u8>>> {
+    pub(super) fn find(&mut self, key: &Key) -> Option<Arc<Content>> {
         let found = self.take(key)?;
         self.kernels.push_back((*key, Arc::clone(&found)));
         Some(found)
     }
 
     /// Puts a kernel to the others, unless it alone is above the bound.
-    pub(super) fn put(&mut self, key: Key, content: Arc<Vec<u8>>) {
+    pub(super) fn put(&mut self, key: Key, content: Arc<Content>) {
         self.take(&key);
         if size(&content) > self.most {
             return;
@@ -34,7 +35,7 @@ impl Shelf {
         self.kernels.push_back((key, content));
     }
 
-    fn take(&mut self, key: &Key) -> Option<Arc<Vec<u8>>> {
+    fn take(&mut self, key: &Key) -> Option<Arc<Content>> {
         let at = self.kernels.iter().position(|(of, _)| of == key)?;
         self.kernels.remove(at).map(|(_, content)| content)
     }

@@ -45,6 +45,31 @@ fn a_file_is_read_whole() {
 }
 
 #[test]
+fn a_large_file_is_copied_into_sealed_memory() {
+    let folder = Folder::new("large-copied");
+    let content: Vec<u8> = (0..=u8::MAX).cycle().take(LARGE + 1).collect();
+    let kernel = Kernel::load(folder.file("vmlinux", &content)).unwrap();
+    assert!(kernel.bytes() == content);
+    assert_eq!(format!("{:?}", kernel.0.bytes), "Content(1048577 bytes in sealed memory)");
+}
+
+#[test]
+fn a_small_file_is_read_into_the_heap() {
+    let folder = Folder::new("small-read");
+    let kernel = Kernel::load(folder.file("vmlinux", b"0123")).unwrap();
+    assert_eq!(format!("{:?}", kernel.0.bytes), "Content(4 bytes on the heap)");
+}
+
+#[test]
+fn a_kernel_stays_as_it_was_when_its_file_is_overwritten_and_truncated() {
+    let folder = Folder::new("kept");
+    let path = folder.file("vmlinux", &vec![7; 2 * LARGE]);
+    let kernel = Kernel::load(&path).unwrap();
+    fs::write(&path, b"other").unwrap();
+    assert!(kernel.bytes() == vec![7; 2 * LARGE]);
+}
+
+#[test]
 fn an_empty_ramdisk_is_refused() {
     let folder = Folder::new("empty");
     let error = Ramdisk::load(folder.file("initrd", b"")).unwrap_err();

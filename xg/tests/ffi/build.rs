@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use xc::{GuestKind, OpenOptions, Release, Xc};
 use xen_abi::{Call, Stub, layout};
 use xen_types::{DomId, MiB, Port};
-use xg::backend::{Backend as _, CallError, LibXenGuest};
+use xg::backend::{Backend as _, CallError, Content, LibXenGuest};
 use xg::{BuildConfig, Kernel, Kind, Xg};
 
 /// The errno of EBUSY.
@@ -160,10 +160,10 @@ fn a_third_module_is_refused_without_a_call() {
     let (stub, xc) = xen(20, IMAGE);
     let builder = LibXenGuest::beside(Arc::clone(xc.library().unwrap())).unwrap();
     let mut image = builder.allocate(c"", None).unwrap();
-    image.kernel_mem(Arc::default()).unwrap();
-    image.module_mem(Arc::default()).unwrap();
-    image.module_mem(Arc::default()).unwrap();
-    assert_eq!(image.module_mem(Arc::default()), Err(CallError::TooManyModules));
+    image.kernel_mem(nothing()).unwrap();
+    image.module_mem(nothing()).unwrap();
+    image.module_mem(nothing()).unwrap();
+    assert_eq!(image.module_mem(nothing()), Err(CallError::TooManyModules));
     assert_eq!(count(&stub, "xc_dom_module_mem"), 2);
 }
 
@@ -172,7 +172,7 @@ fn an_image_is_not_built_before_it_is_parsed() {
     let (stub, xc) = xen(20, IMAGE);
     let builder = LibXenGuest::beside(Arc::clone(xc.library().unwrap())).unwrap();
     let mut image = builder.allocate(c"", None).unwrap();
-    image.kernel_mem(Arc::default()).unwrap();
+    image.kernel_mem(nothing()).unwrap();
     image.boot_xen_init(DomId::DOM0).unwrap();
     assert_eq!(image.build_image(), Err(CallError::OutOfOrder("xc_dom_build_image")));
     assert_eq!(image.mem_init(16), Err(CallError::OutOfOrder("xc_dom_mem_init")));
@@ -187,8 +187,12 @@ fn after_a_step_that_failed_no_other_is_made() {
     stub.on("xc_dom_boot_xen_init", |call| call.fail(EBUSY));
     let builder = LibXenGuest::beside(Arc::clone(xc.library().unwrap())).unwrap();
     let mut image = builder.allocate(c"", None).unwrap();
-    image.kernel_mem(Arc::default()).unwrap();
+    image.kernel_mem(nothing()).unwrap();
     image.boot_xen_init(DomId::DOM0).unwrap_err();
     assert_eq!(image.parse_image(), Err(CallError::OutOfOrder("xc_dom_parse_image")));
     assert_eq!(count(&stub, "xc_dom_parse_image"), 0);
+}
+
+fn nothing() -> Arc<Content> {
+    Arc::new(Vec::new().into())
 }

@@ -9,7 +9,7 @@ use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
 use xg::Xg;
 use xg::backend::PolicyCalls;
 use xg::backend::{
-    Backend, CallError, Container, DumpCalls, Hypervisor, Image, LibXenGuest, ResumeCalls,
+    Backend, CallError, Container, Content, DumpCalls, Hypervisor, Image, LibXenGuest, ResumeCalls,
     SaveCalls,
 };
 
@@ -115,15 +115,15 @@ impl Image for FaultyImage<'_> {
         fn set_highmem_end(&mut self, end: u64);
         fn set_vga_hole_size(&mut self, pages: PageCount);
         fn set_device_model(&mut self, device_model: bool);
-        fn set_system_firmware_module(&mut self, module: Arc<Vec<u8>>);
+        fn set_system_firmware_module(&mut self, module: Arc<Content>);
         fn set_acpi_module(&mut self, module: Vec<u8>, address: u64);
-        fn set_smbios_module(&mut self, module: Arc<Vec<u8>>);
+        fn set_smbios_module(&mut self, module: Arc<Content>);
         fn set_e820(&mut self, map: &[E820Entry]);
     }
 
     calls! {
-        fn kernel_mem(&mut self, kernel: Arc<Vec<u8>>);
-        fn module_mem(&mut self, module: Arc<Vec<u8>>);
+        fn kernel_mem(&mut self, kernel: Arc<Content>);
+        fn module_mem(&mut self, module: Arc<Content>);
         fn boot_xen_init(&mut self, dom: DomId);
         fn parse_image(&mut self);
         fn mem_init(&mut self, mib: u32);

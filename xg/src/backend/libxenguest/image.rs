@@ -11,7 +11,7 @@ use xenguest_sys::{ImageField, Interface, xc_dom_image};
 use super::order::{Order, Step};
 use super::{LibXenGuest, handle, to_raw};
 use crate::backend::outcome::check;
-use crate::backend::{CallError, Container, Hypervisor as _, Image};
+use crate::backend::{CallError, Container, Content, Hypervisor as _, Image};
 
 /// An image of libxenguest, with everything that it points to.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct LibImage<'a> {
     release: Release,
     order: Order,
     /// Kernel, modules and firmware, which the image points to until it is released.
-    payloads: Vec<Arc<Vec<u8>>>,
+    payloads: Vec<Arc<Content>>,
     /// The ACPI tables and the memory map, likewise.
     acpi: Vec<u8>,
     e820: Vec<xenguest_sys::E820Entry>,
@@ -111,7 +111,7 @@ impl<'a> LibImage<'a> {
     }
 
     /// Bytes that the image points to from now on.
-    fn module(&mut self, data: ImageField, length: ImageField, module: Arc<Vec<u8>>) {
+    fn module(&mut self, data: ImageField, length: ImageField, module: Arc<Content>) {
         self.write(data, module.as_ptr().expose_provenance() as u64);
         self.write(length, module.len() as u64);
         self.payloads.push(module);
@@ -193,7 +193,7 @@ impl Image for LibImage<'_> {
         self.write(ImageField::DeviceModel, device_model.into());
     }
 
-    fn set_system_firmware_module(&mut self, module: Arc<Vec<u8>>) {
+    fn set_system_firmware_module(&mut self, module: Arc<Content>) {
         self.module(
             ImageField::SystemFirmwareModuleData,
             ImageField::SystemFirmwareModuleLength,
@@ -209,7 +209,7 @@ impl Image for LibImage<'_> {
         self.write(ImageField::AcpiModule0GuestAddrOut, address);
     }
 
-    fn set_smbios_module(&mut self, module: Arc<Vec<u8>>) {
+    fn set_smbios_module(&mut self, module: Arc<Content>) {
         self.module(ImageField::SmbiosModuleData, ImageField::SmbiosModuleLength, module);
     }
 
@@ -220,7 +220,7 @@ impl Image for LibImage<'_> {
         self.write(ImageField::E820Entries, entries as u64);
     }
 
-    fn kernel_mem(&mut self, kernel: Arc<Vec<u8>>) -> Result<(), CallError> {
+    fn kernel_mem(&mut self, kernel: Arc<Content>) -> Result<(), CallError> {
         let function = self.functions().dom_kernel_mem;
         let kernel_mem = self.call("xc_dom_kernel_mem", function)?;
         self.order.begin("xc_dom_kernel_mem", Step::New)?;
@@ -236,7 +236,7 @@ impl Image for LibImage<'_> {
         Ok(())
     }
 
-    fn module_mem(&mut self, module: Arc<Vec<u8>>) -> Result<(), CallError> {
+    fn module_mem(&mut self, module: Arc<Content>) -> Result<(), CallError> {
         let function = self.functions().dom_module_mem;
         let module_mem = self.call("xc_dom_module_mem", function)?;
         self.order.begin_module()?;
