@@ -1,9 +1,9 @@
-//! Any values of the nodes that both ends of a device write, as two looks at it see them: the words are
-//! short and hold nothing that a terminal obeys, a number is kept as it is, and a device that has left or
-//! gone never comes back.
+//! Any values of the nodes that both ends of a device write, as two looks at it see them: the words
+//! are short and hold nothing that a terminal obeys, a number is kept as it is, and a device that has
+//! left or gone never comes back.
 //!
-//! Each look is seven lines, in the order of `Sighting::nodes`. A line that begins with `=` is the value of
-//! a node, without it; any other stands for a node that is missing.
+//! Each look is seven lines, in the order of `Sighting::nodes`. A line that begins with `=` is the
+//! value of a node, without it; any other stands for a node that is missing.
 
 #![no_main]
 
