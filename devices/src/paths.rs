@@ -54,6 +54,11 @@ impl DomainPaths {
         below(&self.home().join("error/device"), kind).join(number).join("error")
     }
 
+    /// Where the path of its [`vm`] stands.
+    pub fn vm(self) -> Path {
+        self.home().join("vm")
+    }
+
     /// The name.
     pub fn name(self) -> Path {
         self.home().join("name")

@@ -117,17 +117,21 @@ impl Host {
     /// Removes a domain at once: from the hypervisor, then from the xenstore.
     ///
     /// Its disks and network interfaces are taken from it first. Once that has begun, the removal goes
-    /// on to its end, for up to a minute, whatever the limits say.
+    /// on to its end, for up to a minute, whatever the limits say. Of a domain that has gone already,
+    /// what a toolstack that was killed has left is removed.
     ///
     /// # Errors
-    /// [`crate::Kind::NotFound`] if there is no such domain, [`crate::Kind::Unavailable`] if it has
-    /// devices that cannot be removed here. When it is destroyed but something stays behind, the error
-    /// lists that in [`Error::leftovers`].
+    /// [`crate::Kind::NotFound`] if there is neither the domain nor anything left of it,
+    /// [`crate::Kind::Unavailable`] if it has devices that cannot be removed here. When it is destroyed
+    /// but something stays behind, the error lists that in [`Error::leftovers`].
     pub fn destroy(&self, dom: DomId, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("destroy", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
         let host = self.within(limits);
-        let uuid = host.existing(dom).map_err(fail)?.uuid;
+        let uuid = match host.info(dom).map_err(|error| fail(error.into()))? {
+            Some(info) => info.uuid,
+            None => host.abandoned(dom).map_err(fail)?,
+        };
         let _lock = host.lock_domain(dom, uuid, limits).map_err(fail)?;
         host.check_devices(dom).map_err(fail)?;
         limits.check_time().map_err(|problem| fail(problem.into()))?;

@@ -21,10 +21,11 @@ use crate::limits::Limits;
 
 impl Host {
     /// Removes a domain with all that the xenstore and libxl's files hold about it; returns what it
-    /// could not remove.
+    /// could not remove. One that has gone already may have left that.
     ///
     /// # Errors
-    /// The hypervisor refused to destroy it, or did not answer: then nothing was done.
+    /// The hypervisor refused to destroy it, or did not answer, or has another domain of this number:
+    /// then nothing was done.
     pub(crate) fn remove(
         &self,
         dom: DomId,
@@ -33,8 +34,14 @@ impl Host {
     ) -> Result<Vec<Leftover>, Cause> {
         let consoles = self.consoles(dom);
         // A run that lingers, as a backend does not let go of its pages, has the UUID of the next.
-        let runs_on = self.xc.domains()?.iter().any(|info| info.uuid == uuid && info.id != dom);
-        if let Err(why) = self.end(dom)
+        let domains = self.xc.domains()?;
+        let runs_on = domains.iter().any(|info| info.uuid == uuid && info.id != dom);
+        let there = domains.iter().find(|info| info.id == dom);
+        if there.is_some_and(|info| info.uuid != uuid) {
+            return Err(Problem::NoSuchDomain.into());
+        }
+        if there.is_some()
+            && let Err(why) = self.end(dom)
             && self.lives(dom, uuid)
         {
             return Err(why);
@@ -43,9 +50,22 @@ impl Host {
         let mut left: Vec<Leftover> = self.await_end(dom, uuid, limits).into_iter().collect();
         let [home, vm, record] = skeleton_of(dom, uuid);
         let vm = Some(vm).filter(|_| !runs_on);
-        left.extend(self.remove_nodes([home, consoles, record].into_iter().chain(vm)));
+        // The home last: its `vm` tells the next toolstack what there is, should this one be killed.
+        left.extend(self.remove_nodes(vm.into_iter().chain([consoles, record, home])));
         left.extend(self.remove_libxl_files(dom, uuid));
         Ok(left)
+    }
+
+    /// The UUID of a domain that has gone and left its home, as its removal was killed. No guest can
+    /// write the node that tells.
+    pub(crate) fn abandoned(&self, dom: DomId) -> Result<DomainUuid, Cause> {
+        let at = DomainPaths(dom).vm();
+        let Some(vm) = self.store.read_str_opt(&at)? else {
+            return Err(Problem::NoSuchDomain.into());
+        };
+        let uuid = Path::new(&vm).ok().and_then(|path| path.leaf().parse().ok());
+        uuid.filter(|uuid| paths::vm(*uuid).as_str() == vm)
+            .ok_or_else(|| Problem::Malformed { path: at.to_string(), value: vm }.into())
     }
 
     /// Removes what libxl's folder has of a domain, the lock on its devices too.

@@ -69,7 +69,11 @@ pub(crate) fn run(
         Command::Destroy { domain, timeout } => {
             let limits = limits(timeout)?;
             let host = open()?;
-            let domain = host.with_deadline(limits.deadline).find(&domain)?.id;
+            // A number may mean what is left of a domain that has gone, which nobody finds.
+            let domain = match domain.parse() {
+                Ok(number) => number,
+                Err(_) => host.with_deadline(limits.deadline).find(&domain)?.id,
+            };
             Ok(host.destroy(domain, &limits)?)
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn skeleton(dom: DomId, uuid: DomainUuid, config: &DomainConfig) -> T
         .folder(record.clone(), hidden)
         .value(vm.join("uuid"), uuid)
         .value(vm.join("name"), &config.name)
-        .value(home.join("vm"), &vm)
+        .value(own.vm(), &vm)
         .value(home.join("name"), &config.name)
         .value(home.join("domid"), dom)
         .value(record.join("type"), config.kind.as_str())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use xen_types::{DomId, ShutdownReason};
 use xenops::{CreateOptions, GuestKind, Host, Kind, VifConfig};
-use xs::{Path, View as _};
+use xs::{Path, Store as _, View as _};
 
 use crate::site::{Site, until, within};
 
@@ -90,5 +90,17 @@ fn a_guest_is_restored_only_with_the_addresses_that_it_had() {
     let error = error.unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid, "{error:?}");
     assert!(error.cause().to_string().starts_with("vif.mac is missing"), "{error:?}");
+    before.assert_unchanged(&site.machine);
+}
+
+#[test]
+fn what_a_gone_domains_home_leads_to_elsewhere_is_not_removed() {
+    let site = Site::new();
+    let (host, dom) = (site.host(), DomId::new(77).unwrap());
+    let (vm, other) = (Path::domain(dom).join("vm"), Path::from_static("/local/domain/0/other"));
+    host.store().write(&vm, other.as_str()).unwrap();
+    host.store().write(&other, "kept").unwrap();
+    let before = site.machine.snapshot().unwrap();
+    assert_eq!(host.destroy(dom, &long()).unwrap_err().kind(), Kind::Invalid);
     before.assert_unchanged(&site.machine);
 }
