@@ -64,6 +64,26 @@ pub fn await_taken(
     })
 }
 
+/// Waits until a hotplug script that somebody else runs has answered that the host's side is connected.
+///
+/// # Errors
+/// As for [`await_taken`]; any other answer is a failure, too.
+pub fn await_hotplug(
+    store: &Client,
+    ends: &Ends,
+    deadline: Deadline,
+    keep_on: impl FnMut() -> bool,
+) -> Result<(), Setback> {
+    wait(store, ends, deadline, keep_on, "the hotplug script's answer", |seen| {
+        match (seen.plug(), seen.hotplug_status.as_deref()) {
+            (Plug::Failed(why), _) => Verdict::Never(failed(why, seen)),
+            (_, Some("connected")) => Verdict::Done(()),
+            (_, None) => Verdict::NotYet,
+            (_, Some(_)) => Verdict::Never(failed(Some("the script failed".to_owned()), seen)),
+        }
+    })
+}
+
 /// Waits until the frontend has connected. A guest that is paused or has no driver never does.
 ///
 /// # Errors
@@ -82,6 +102,10 @@ pub fn await_connected(
 }
 
 fn failed(why: Option<String>, last: &Sighting) -> Setback {
-    let why = why.unwrap_or_else(|| "the backend gave up without a word".to_owned());
+    let silent = match last.hotplug_status.as_deref() {
+        Some("error" | "busy") => "the script failed",
+        _ => "the backend gave up without a word",
+    };
+    let why = why.unwrap_or_else(|| silent.to_owned());
     Setback::Failed { why, last: Box::new(last.clone()) }
 }

@@ -210,3 +210,39 @@ fn all_nodes_of_a_device_are_named_the_record_last() {
         ]
     );
 }
+
+#[test]
+fn a_script_that_udev_runs_ends_the_wait_when_it_has_connected_the_device() {
+    let place = Place::new();
+    place.write().unwrap();
+    let backend = place.when("1", |store, backend| {
+        store.write(&backend.join("hotplug-status"), "connected").unwrap();
+    });
+    plug::await_hotplug(&place.store, &place.ends(), soon(), || true).unwrap();
+    backend.join().unwrap();
+}
+
+#[test]
+fn a_backend_that_vanishes_ends_the_wait_for_its_script() {
+    let place = Place::new();
+    place.write().unwrap();
+    let backend = place.when("1", |store, backend| store.rm(backend).unwrap());
+    let failed = plug::await_hotplug(&place.store, &place.ends(), soon(), || true).unwrap_err();
+    backend.join().unwrap();
+    assert!(matches!(failed, Setback::Failed { .. }), "{failed}");
+}
+
+#[test]
+fn a_wait_for_a_script_is_stopped_or_ends_with_both_states() {
+    let place = Place::new();
+    place.write().unwrap();
+    let wait = |deadline, go_on| {
+        plug::await_hotplug(&place.store, &place.ends(), deadline, || go_on).unwrap_err()
+    };
+    assert!(matches!(wait(soon(), false), Setback::Stopped));
+    let late = wait(Deadline::after(Duration::from_millis(300)), true);
+    assert_eq!(
+        late.to_string(),
+        "waited for the hotplug script's answer, last seen: backend Initialising, frontend Initialising"
+    );
+}

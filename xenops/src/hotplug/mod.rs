@@ -17,11 +17,11 @@ mod native;
 mod scripts;
 
 use std::fmt;
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use devices::{Kind, Plug, Record, Setback, Sighting};
+use devices::{Kind, Plug, Record, Setback, Sighting, plug};
 use xen_types::{Deadline, DomId};
 
 use self::image::Image;
@@ -96,7 +96,7 @@ impl Hotplug {
         match self {
             Self::Native => native::prepare(host, record, limits),
             Self::Scripts | Self::Udev => {
-                filter_works(record)?;
+                filter_works(record, limits)?;
                 Ok(Ready::default())
             }
         }
@@ -112,7 +112,10 @@ impl Hotplug {
     ) -> Result<(), Cause> {
         match self {
             Self::Native => native::connect(host, record, ready, limits),
-            Self::Udev => await_status(host, record, limits),
+            Self::Udev => {
+                let keep_on = || !limits.cancel.requested();
+                Ok(plug::await_hotplug(&host.store, record.ends(), limits.deadline, keep_on)?)
+            }
             Self::Scripts => {
                 let ran = run_script(record, Action::Add, limits);
                 // What it wrote says more than what it printed; its time may be over.
@@ -164,32 +167,25 @@ fn run_script(record: &Record, action: Action, limits: &Limits) -> Result<(), Ca
     }
 }
 
-/// Waits for what udev's scripts say.
-fn await_status(host: &Host, record: &Record, limits: &Limits) -> Result<(), Cause> {
-    let status = record.ends().backend().join(STATUS);
-    let answered = xs::holds(status.clone(), "is answered by a hotplug script", |value| {
-        value.is_some_and(|value| !value.is_empty())
-    });
-    let met = host.store.wait(&answered, limits.deadline)?;
-    if met.value(&status) == Some(CONNECTED.as_bytes()) {
-        return Ok(());
-    }
-    let last = Sighting::read(&host.store, record.ends())?;
-    let why = last.hotplug_error.clone().unwrap_or_else(|| "the script failed".to_owned());
-    Err(Setback::Failed { why, last: Box::new(last) }.into())
-}
-
 /// The scripts of Xen connect an interface without its filter where iptables does not work
 /// (`handle_iptable`, `vif-common.sh`).
-fn filter_works(record: &Record) -> Result<(), Cause> {
+fn filter_works(record: &Record, limits: &Limits) -> Result<(), Cause> {
     if record.ends().served_as != Kind::Vif || field(record, "ip").is_none() {
         return Ok(());
     }
-    let mut list = Command::new("iptables");
-    list.args(["-w", "-L", "-n"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    match list.status() {
-        Ok(status) if status.success() => Ok(()),
-        _ => Err(Problem::NoFilter.into()),
+    lists(Path::new("iptables"), limits)
+}
+
+/// Whether this iptables can list its rules. It waits for others who change them (`-w`).
+fn lists(iptables: &Path, limits: &Limits) -> Result<(), Cause> {
+    match Script::plain(iptables, vec!["-w", "-L", "-n"]).run(limits) {
+        Err(Cause::Problem(Problem::TimedOut { last, .. })) => {
+            Err(Problem::TimedOut { what: "iptables to list its rules", last }.into())
+        }
+        Err(Cause::Problem(Problem::Script { .. }) | Cause::File { .. }) => {
+            Err(Problem::NoFilter.into())
+        }
+        listed => listed,
     }
 }
 

@@ -59,6 +59,11 @@ impl Script {
         Some(Self { path: PathBuf::from(path), arguments, environment })
     }
 
+    /// Another program, called with these arguments and no environment of its own.
+    pub(crate) fn plain(program: &Path, arguments: Vec<&'static str>) -> Self {
+        Self { path: program.into(), arguments, environment: Vec::new() }
+    }
+
     /// Runs it to its end.
     pub(crate) fn run(&self, limits: &Limits) -> Result<(), Cause> {
         let path = &self.path;
