@@ -45,6 +45,10 @@ impl Setback {
         match self {
             Self::Store(error) => error.kind(),
             Self::Exists => ErrorKind::Exists,
+            // What the script of a disk says of one that is in use (`ebusy`, `block-common.sh`).
+            Self::Failed { last, .. } if last.hotplug_status.as_deref() == Some("busy") => {
+                ErrorKind::Busy
+            }
             Self::Failed { .. } => ErrorKind::Other,
             Self::Replaced(_) => ErrorKind::Gone,
             Self::Stopped => ErrorKind::Cancelled,

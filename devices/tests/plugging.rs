@@ -223,6 +223,19 @@ fn a_script_that_udev_runs_ends_the_wait_when_it_has_connected_the_device() {
 }
 
 #[test]
+fn a_disk_that_a_script_finds_in_use_is_busy() {
+    let place = Place::new();
+    place.write().unwrap();
+    let backend = place.when("1", |store, backend| {
+        store.write(&backend.join("hotplug-status"), "busy").unwrap();
+    });
+    let failed = plug::await_hotplug(&place.store, &place.ends(), soon(), || true).unwrap_err();
+    backend.join().unwrap();
+    assert_eq!(failed.kind(), xs::Kind::Busy, "{failed}");
+    assert!(failed.to_string().starts_with("it failed: the script failed; "), "{failed}");
+}
+
+#[test]
 fn a_backend_that_vanishes_ends_the_wait_for_its_script() {
     let place = Place::new();
     place.write().unwrap();

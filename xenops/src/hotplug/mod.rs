@@ -124,6 +124,10 @@ impl Hotplug {
                     Ok((Plug::Failed(Some(why)), last)) => {
                         Err(Setback::Failed { why, last: Box::new(last) }.into())
                     }
+                    Ok((_, last)) if last.hotplug_status.as_deref() == Some(BUSY) => {
+                        let why = "the script found it in use".to_owned();
+                        Err(Setback::Failed { why, last: Box::new(last) }.into())
+                    }
                     Ok(_) => ran,
                     Err(error) => ran.and(Err(error.into())),
                 }
@@ -221,6 +225,7 @@ const LAST_LOOK: Duration = Duration::from_secs(5);
 /// Where scripts answer, in the backend (`xen-hotplug-common.sh`).
 const STATUS: &str = "hotplug-status";
 const CONNECTED: &str = "connected";
+const BUSY: &str = "busy";
 
 #[cfg(test)]
 mod tests;
