@@ -93,6 +93,9 @@ pub enum Problem {
     /// The caller, or a signal, asked to stop.
     #[error("cancelled")]
     Cancelled,
+    /// A saved domain has so many states before its last one, and a restore from a file takes one.
+    #[error("it holds {0} checkpoints before its last state, and is restored from a single one")]
+    Checkpoints(u64),
     /// A key of the description is wrong.
     #[error("{key} {why}")]
     Config {
@@ -324,6 +327,7 @@ impl Problem {
             | Self::ControlDomain
             | Self::FromTheOtherEnd { .. }
             | Self::Malformed { .. }
+            | Self::Checkpoints(_)
             | Self::NoDisk(_)
             | Self::NotNative(_)
             | Self::OpenToOthers(_)

@@ -70,7 +70,8 @@ impl Host {
     ///
     /// # Errors
     /// As for [`Host::restore`]; [`Problem::Config`] if `config` is not that of the saved domain,
-    /// as far as the file shows: then no domain is touched.
+    /// as far as the file shows, and [`Problem::Checkpoints`] for a file with more than one state:
+    /// then no domain is touched.
     pub fn restore_from_file(
         &self,
         from: &mut SavedFile,
@@ -136,6 +137,9 @@ fn fits(config: &DomainConfig, saved: &Summary) -> Result<(), Problem> {
     }
     if u64::from(config.vcpus) < saved.vcpus {
         return Err(Problem::Config { key: "vcpus", why: "are fewer than the saved domain has" });
+    }
+    if saved.checkpoints != 0 {
+        return Err(Problem::Checkpoints(saved.checkpoints));
     }
     Ok(())
 }

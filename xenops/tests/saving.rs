@@ -6,13 +6,20 @@
 
 #[path = "saving/machine.rs"]
 mod machine;
+#[path = "../../xg/tests/images/sample.rs"]
+mod sample;
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use machine::{Guest, Place, State};
-use xenops::{Afterwards, Deadline, Kind, Limits, SaveOptions, SaveProgress};
+use xen_types::MiB;
+use xenops::{
+    Afterwards, Cause, CreateOptions, Deadline, DomainConfig, GuestKind, Kind, Limits, Problem,
+    SaveOptions, SaveProgress, SavedFile,
+};
+use xg::image::{Envelope, Seal};
 
 fn within(milliseconds: u64) -> Limits {
     Limits::until(Deadline::after(Duration::from_millis(milliseconds)))
@@ -141,9 +148,9 @@ fn a_file_is_sealed_when_the_save_is_over() {
     let bytes = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
     let (head, rest) = bytes.split_first_chunk().unwrap();
-    let head = xg::image::Envelope::decode(head).unwrap();
+    let head = Envelope::decode(head).unwrap();
     assert_eq!(rest, b"of 7a stream");
-    assert_eq!(head.stream, Some(xg::image::Seal::of(b"a stream")));
+    assert_eq!(head.stream, Some(Seal::of(b"a stream")));
 }
 
 #[test]
@@ -186,4 +193,29 @@ fn a_save_that_removes_the_domain_has_one_lock_from_its_beginning_to_its_end() {
     let begun = std::time::Instant::now();
     let _ = save(&place, &within(20_000), &SaveOptions::default());
     assert!(begun.elapsed() < Duration::from_secs(9), "it waited for itself");
+}
+
+#[test]
+fn a_file_with_checkpoints_touches_no_domain() {
+    let place = Place::new(Guest::Deaf);
+    let header: &[(u16, u16, &[u8])] = &[(1, 0, &sample::HVM_HEADER), (0, 0, &[])];
+    let state = sample::context(header);
+    let stream = sample::hardware_until_state().record(9, &state).record(0xe, &[]);
+    let stream = stream.record(9, &state).record(0, &[]).0;
+    let head = Envelope::new(b"").sealed(Seal::of(&stream)).encode();
+    let path = place.file("checkpoints");
+    std::fs::write(&path, [&head[..], &stream].concat()).unwrap();
+    let mut saved = SavedFile::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let config = DomainConfig::new("web", GuestKind::Pvh, "/kernel", MiB(64));
+    let restored = place.host.restore_from_file(
+        &mut saved,
+        &config,
+        CreateOptions::default(),
+        &within(20_000),
+    );
+    let error = restored.unwrap_err();
+    assert!(matches!(error.cause(), Cause::Problem(Problem::Checkpoints(1))), "{error:?}");
+    assert_eq!(error.kind(), Kind::Invalid);
+    assert_eq!(place.calls(), Vec::<String>::new());
 }
