@@ -9,6 +9,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::mem;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,9 @@ impl Host {
     /// # Errors
     /// As for [`Host::save`]; [`crate::Kind::Exists`] for a file that is there, and what the file
     /// system says.
+    ///
+    /// # Panics
+    /// If `told` does: then the file goes as well.
     pub fn save_to_file(
         &self,
         dom: DomId,
@@ -52,17 +56,17 @@ impl Host {
             OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
         let mut file = file.map_err(about("make")).map_err(fail)?;
         let head = Envelope::new(description);
-        let mut sealed = false;
+        let mut unsealed = Unsealed { path, is_there: true };
         let begun = begin(&mut file, head, description).map_err(about("write")).map_err(fail);
         let saved = begun.and_then(|to| {
             self.save_and(dom, to.as_fd(), options, limits, told, &mut || {
                 let seal = read_back(&mut file, head, limits, about("read back"))?;
                 finish(&file, path, head.sealed(seal)).map_err(about("write"))?;
-                sealed = true;
+                unsealed.is_there = false;
                 Ok(())
             })
         });
-        saved.map_err(|error| if sealed { error } else { remove(path, error) })
+        saved.map_err(|error| unsealed.remove(error))
     }
 
     /// Creates a domain that is what a file holds, and, unless asked otherwise, lets it run. What
@@ -180,14 +184,42 @@ fn finish(file: &File, path: &Path, head: Envelope) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Takes a file away that did not become a saved domain.
-fn remove(path: &Path, error: Error) -> Error {
-    match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            let why = Cause::File { what: "remove", path: path.to_owned(), source };
-            error.with_leftovers(vec![Leftover { what: Remnant::File(path.to_owned()), why }])
+/// A file that goes if it does not become a saved domain, in a panic too.
+struct Unsealed<'a> {
+    path: &'a Path,
+    is_there: bool,
+}
+
+impl Unsealed<'_> {
+    /// Takes it away, unless it has been sealed.
+    fn take_away(&mut self) -> io::Result<()> {
+        if !mem::take(&mut self.is_there) {
+            return Ok(());
         }
-        _ => error,
+        match fs::remove_file(self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes it away after a save that failed.
+    fn remove(&mut self, error: Error) -> Error {
+        match self.take_away() {
+            Ok(()) => error,
+            Err(source) => {
+                let path = self.path.to_owned();
+                let why = Cause::File { what: "remove", path: path.clone(), source };
+                error.with_leftovers(vec![Leftover { what: Remnant::File(path), why }])
+            }
+        }
+    }
+}
+
+impl Drop for Unsealed<'_> {
+    fn drop(&mut self) {
+        if let Err(why) = self.take_away() {
+            tracing::error!(file = %self.path.display(), %why, "left behind in a panic");
+        }
     }
 }
 

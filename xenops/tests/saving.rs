@@ -196,6 +196,19 @@ fn a_save_that_removes_the_domain_has_one_lock_from_its_beginning_to_its_end() {
 }
 
 #[test]
+fn a_caller_that_panics_leaves_no_file() {
+    let place = Place::new(Guest::Suspends(Duration::ZERO));
+    let (file, options, limits) = (place.file("panic"), SaveOptions::default(), within(20_000));
+    let mut told = |progress| assert!(progress != SaveProgress::Suspended, "as told");
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        place.host.save_to_file(machine::DOM, &file, b"", &options, &limits, &mut told)
+    }));
+    assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"as told"));
+    assert_eq!(place.state(), State::Runs);
+    assert!(!file.exists());
+}
+
+#[test]
 fn a_file_with_checkpoints_touches_no_domain() {
     let place = Place::new(Guest::Deaf);
     let header: &[(u16, u16, &[u8])] = &[(1, 0, &sample::HVM_HEADER), (0, 0, &[])];
