@@ -155,6 +155,9 @@ pub enum Problem {
     /// Addresses were to be let through, and the host has no filter that works.
     #[error("the addresses of a network interface cannot be filtered: iptables does not work")]
     NoFilter,
+    /// What should be a file is something else.
+    #[error("{} is not a file", .0.display())]
+    NoFile(PathBuf),
     /// The native policy does not do this for a device.
     #[error("hotplug without scripts does not {0}")]
     NotNative(&'static str),
@@ -329,6 +332,7 @@ impl Problem {
             | Self::Malformed { .. }
             | Self::Checkpoints(_)
             | Self::NoDisk(_)
+            | Self::NoFile(_)
             | Self::NotNative(_)
             | Self::OpenToOthers(_)
             | Self::UntrustedTerminal(_) => Kind::Invalid,

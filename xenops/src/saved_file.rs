@@ -14,6 +14,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use xen_types::DomId;
 use xg::Saved;
 use xg::image::{self, Checksum, Envelope, Image, Seal};
@@ -106,14 +107,20 @@ impl SavedFile {
     /// keeps others from changing it afterwards: who may write it can restore what they like.
     ///
     /// # Errors
-    /// [`crate::Kind::Invalid`] with what is wrong with it and where, [`crate::Kind::Unavailable`]
+    /// [`crate::Kind::Invalid`] with what is wrong with it and where, and for what is no file, such
+    /// as a device or a FIFO, [`crate::Kind::Unavailable`]
     /// for a version that is not known here, and what the file system says.
     pub fn open(path: &Path) -> Result<Self> {
         let fail =
             |cause| Error::new("read saved", Subject::Name(path.display().to_string()), cause);
-        let opened = File::open(path);
-        let file = |source| Cause::File { what: "open", path: path.to_owned(), source };
-        let mut file = opened.map_err(|source| fail(file(source)))?;
+        let about = |what| move |source| fail(Cause::File { what, path: path.to_owned(), source });
+        // Not to wait for the other end of a FIFO; to a file it means nothing.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+        let mut file = opened.map_err(about("open"))?;
+        if !file.metadata().map_err(about("look at"))?.is_file() {
+            return Err(fail(Problem::NoFile(path.to_owned()).into()));
+        }
         let image = image::verify(&path.display().to_string(), &mut file)
             .map_err(|error| fail(error.into()))?;
         Ok(Self { file, path: path.to_owned(), image })

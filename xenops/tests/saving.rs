@@ -14,6 +14,7 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use machine::{Guest, Place, State};
+use rustix::fs::{FileType, Mode, mknodat};
 use xen_types::MiB;
 use xenops::{
     Afterwards, Cause, CreateOptions, Deadline, DomainConfig, GuestKind, Kind, Limits, Problem,
@@ -206,6 +207,18 @@ fn a_caller_that_panics_leaves_no_file() {
     assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"as told"));
     assert_eq!(place.state(), State::Runs);
     assert!(!file.exists());
+}
+
+#[test]
+fn a_fifo_is_refused_without_waiting_for_who_writes_to_it() {
+    let folder = File::open(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let name = format!("fifo-{}", std::process::id());
+    mknodat(&folder, &name, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let error = SavedFile::open(&path).unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(error.kind(), Kind::Invalid, "{error:?}");
+    assert!(error.cause().to_string().ends_with(" is not a file"), "{error:?}");
 }
 
 #[test]
