@@ -309,7 +309,7 @@ fn an_hvm_guest_is_built_with_its_firmware_and_a_device_model() {
             "system_firmware_module 5",
             "acpi_module SSDT at 0x0",
             "smbios_module 7",
-            "kernel_mem 6",
+            "kernel_mem 12",
             "boot_xen_init 7",
             "parse_image",
             "mem_init 120",
