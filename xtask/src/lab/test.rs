@@ -238,6 +238,8 @@ impl Release<'_> {
         // Of a program that died, the name of the test in which it did.
         lines.end().context("pass the tests' output on")?;
         let outcome = outcome?;
+        // All of them together would fill dom0's memory, which its files are in.
+        machine.remove(&program)?;
         match (outcome, seen) {
             (Outcome::Exited(_), Some(counts)) => {
                 tally.passed += counts.passed;

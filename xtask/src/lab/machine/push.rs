@@ -48,6 +48,17 @@ impl Machine {
         Ok(())
     }
 
+    /// Removes what was pushed.
+    pub(crate) fn remove(&mut self, dest: &Path) -> Result<()> {
+        let mut pushed = self.folder.pushed()?;
+        pushed.remove(dest);
+        self.folder.set_pushed(&pushed)?;
+        let argv = [OsStr::new("rm"), OsStr::new("-f"), dest.as_os_str()];
+        self.output_of(&Command::new(argv))
+            .with_context(|| format!("remove {} from dom0", dest.display()))
+            .map(drop)
+    }
+
     /// Unpacks a cpio archive of the host in dom0; what is there already stays.
     pub(super) fn unpack(&mut self, archive: &Path) -> Result<()> {
         let place = Path::new("/tmp/archive.cpio");
