@@ -5,19 +5,13 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use xen_types::{DomId, ShutdownReason};
-use xenops::{CreateOptions, GuestKind, Host, Kind, VifConfig};
+use xenops::{CreateOptions, GuestKind, Kind, VifConfig};
 use xs::{Path, Store as _, View as _};
 
-use crate::site::{Site, until, within};
+use crate::site::{Site, is_up, within};
 
 fn long() -> xenops::Limits {
     within(Duration::from_secs(60))
-}
-
-/// Waits until the guest has written to the store over its own ring.
-fn is_up(host: &Host, dom: DomId) {
-    let node = Path::domain(dom).join("data/tiny");
-    until("the guest is up", || host.store().read_opt(&node).is_ok_and(|value| value.is_some()));
 }
 
 #[test]

@@ -7,13 +7,14 @@ use xenops::device::Vbd;
 use xenops::{AttachOptions, DetachOptions, GuestKind, Hotplug, Kind};
 use xs::{Store as _, View as _};
 
-use crate::site::{Site, within};
+use crate::site::{Site, is_up, within};
 
 #[test]
 fn what_could_not_be_detached_is_not_attached_by_any_policy() {
     let site = Site::new();
     let host = site.host();
     let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
+    is_up(&host, dom);
     let before = site.machine.snapshot().unwrap();
     let disk = Vbd::qdisk("xvda".parse().unwrap(), devices::Format::Raw, "/a.img").unwrap();
     let options = AttachOptions { hotplug: Hotplug::Scripts, ..AttachOptions::default() };
@@ -37,6 +38,7 @@ fn a_device_of_another_machine_is_not_attached_on_this_one() {
     let site = Site::new();
     let host = site.host();
     let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
+    is_up(&host, dom);
     let before = site.machine.snapshot().unwrap();
     let limits = within(Duration::from_secs(20));
 

@@ -10,6 +10,7 @@ use xc::Release;
 use xen_sim::{Hardware, How, Machine, Process, Which};
 use xen_types::{Deadline, DomId, MiB};
 use xenops::{CreateOptions, DomainConfig, GuestKind, Host, Limits};
+use xs::{Path, View as _};
 
 /// A machine, and a folder of this test's alone that goes with it.
 #[derive(Debug)]
@@ -85,4 +86,10 @@ pub(crate) fn until(what: &str, mut yes: impl FnMut() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Waits until the guest has written to the store over its own ring.
+pub(crate) fn is_up(host: &Host, dom: DomId) {
+    let node = Path::domain(dom).join("data/tiny");
+    until("the guest is up", || host.store().read_opt(&node).is_ok_and(|value| value.is_some()));
 }
