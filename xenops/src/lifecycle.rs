@@ -11,7 +11,7 @@ use xs::{Name, Path, Store, View};
 
 use crate::device::check_handled;
 use crate::domain::State;
-use crate::error::{Cause, Error, Problem, Result};
+use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::lock::Lock;
@@ -155,11 +155,25 @@ impl Host {
         uuid: DomainUuid,
         fail: impl Fn(Cause) -> Error,
     ) -> Result<()> {
+        // It shall not see its devices go one by one. That it cannot be paused changes nothing.
+        let paused = self.xc.pause(dom);
         // The devices first: a domain whose pages a backend maps does not go.
         let limits = device_removal_limits();
         let mut left = self.within(&limits).unplug_all(dom, &limits);
         let limits = removal_limits();
-        left.extend(self.within(&limits).remove(dom, uuid, &limits).map_err(&fail)?);
+        match self.within(&limits).remove(dom, uuid, &limits) {
+            Ok(more) => left.extend(more),
+            Err(cause) => {
+                // It lives on, if without its devices.
+                let resumed = if paused.is_ok() { self.xc.unpause(dom) } else { Ok(()) };
+                left.extend(
+                    resumed
+                        .err()
+                        .map(|why| Leftover { what: Remnant::Domain(dom), why: why.into() }),
+                );
+                return Err(fail(cause).with_leftovers(left));
+            }
+        }
         if left.is_empty() {
             return Ok(());
         }

@@ -117,11 +117,6 @@ impl Host {
                 return vec![Leftover { what, why }];
             }
         };
-        if devices.iter().any(|device| HANDLED.contains(&device.kind)) {
-            // It shall not see its devices go one by one. That it cannot be paused changes nothing.
-            let paused = self.xc.pause(dom);
-            tracing::debug!(%dom, ?paused, "before its devices go");
-        }
         let mut left = Vec::new();
         let mut going = Vec::new();
         for device in devices.into_iter().filter(|device| HANDLED.contains(&device.kind)) {

@@ -230,3 +230,14 @@ fn a_toolstack_is_told_that_its_store_is_gone_and_another_one_goes_on() {
     site.host().destroy(dom, &long()).unwrap();
     before.assert_unchanged(&site.machine);
 }
+
+#[test]
+fn a_domain_that_is_not_destroyed_is_not_left_paused() {
+    let site = Site::new();
+    let sound = site.host();
+    let dom = site.create(&sound, GuestKind::Pvh, "").unwrap();
+    let (_process, host) = site.faulty(Which::NthOf("xc_domain_destroy", 1), How::Undone);
+    destroy(&host, dom).unwrap_err();
+    assert!(!sound.xc().info(dom).unwrap().is_paused());
+    sound.destroy(dom, &long()).unwrap();
+}
