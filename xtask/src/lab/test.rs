@@ -25,6 +25,8 @@ use super::machine::{Command, Lines, Machine, Options, Outcome, Store};
 enum Place {
     /// The machine that most tests share.
     Shared,
+    /// The machine of those that call Xen without a toolstack between.
+    Hypervisor,
     /// The machine with two nodes and the scheduler credit.
     TwoNodes,
     /// The machine with a device model, which logs what guests say to Xen.
@@ -37,6 +39,7 @@ impl Place {
     fn of(file: &str) -> Self {
         match file {
             "own_vm" => Self::Own,
+            "hypervisor" => Self::Hypervisor,
             "two_nodes" => Self::TwoNodes,
             "hvm" => Self::DeviceModel,
             _ => Self::Shared,
@@ -48,7 +51,7 @@ impl Place {
         match self {
             Self::TwoNodes => Options { numa: 2, extra_xen: "sched=credit".into(), ..plain },
             Self::DeviceModel => Options { device_model: true, ..plain },
-            Self::Shared | Self::Own => plain,
+            Self::Shared | Self::Hypervisor | Self::Own => plain,
         }
     }
 }
@@ -159,7 +162,7 @@ fn plan(programs: &[TestProgram], filter: Option<&str>) -> Result<Vec<Run>> {
 /// What runs on which machine: first all that share one, then those that get their own.
 fn machines(runs: &[Run]) -> Vec<Vec<&Run>> {
     let at = |place| runs.iter().filter(move |run| run.place == place);
-    let shared = [Place::Shared, Place::TwoNodes, Place::DeviceModel]
+    let shared = [Place::Shared, Place::Hypervisor, Place::TwoNodes, Place::DeviceModel]
         .map(|place| at(place).collect::<Vec<_>>());
     let own = at(Place::Own).map(|run| vec![run]);
     shared.into_iter().filter(|runs| !runs.is_empty()).chain(own).collect()
