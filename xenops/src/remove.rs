@@ -10,8 +10,8 @@ use std::io;
 use std::path::Path as FilePath;
 use std::time::Duration;
 
-use devices::Console;
 use devices::paths::{self, DomainPaths};
+use devices::{Console, Kind};
 use xen_types::{Deadline, DomId, DomainUuid};
 use xs::{Path, Store, View};
 
@@ -166,10 +166,10 @@ impl Host {
 /// The domain that runs the backend of a domain's console, by the path that the record has for it.
 /// One that leads anywhere else is not followed.
 fn serving_domain(backend: &str, dom: DomId) -> Option<DomId> {
-    let folder = Path::new(backend).ok()?.parent()?;
-    let home = folder.parent()?.parent()?.parent()?;
-    let server = home.leaf().parse().ok()?;
-    (folder == DomainPaths(dom).backends(server, Console::KIND)).then_some(server)
+    match paths::parse_backend(backend)? {
+        (server, Kind::Console, owner, _) if owner == dom => Some(server),
+        _ => None,
+    }
 }
 
 /// What a domain has in the xenstore before it has devices.
