@@ -94,7 +94,12 @@ impl Guest<'_> {
         let client = Client::open()?;
         let home = Path::domain(self.dom);
         client.mkdir(&home)?;
-        client.set_perms(&home, &Perms::new(self.dom, Access::None))?;
+        // The guest reads what is said to it, and writes where it answers. A console that it could point
+        // elsewhere is one that `xenops console` does not open.
+        client.set_perms(&home, &Perms::private(DomId::DOM0).allow(self.dom, Access::Read))?;
+        let answers = home.try_join("control")?;
+        client.mkdir(&answers)?;
+        client.set_perms(&answers, &Perms::private(self.dom))?;
         let nodes = [
             ("name", NAME.to_owned()),
             ("domid", self.dom.to_string()),

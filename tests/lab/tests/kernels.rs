@@ -246,12 +246,13 @@ fn example_builds(kind: &str) {
         let id = ok("build-guest", &arguments).trim().to_owned();
         let _guest = Guest { name: "built-by-example".into(), id: id.clone() };
         let ran = xenops(&["console", &id, "--until", "HELLO", "--timeout", "90"]);
+        let state = ok("xl", &["list", &id]);
         ok("xl", &["destroy", &id]);
         if ran.status == Some(0) {
             return;
         }
         // The triple fault of `says_hello` comes before the first line.
-        assert!(ran.out.is_empty(), "{ran:?}");
+        assert!(ran.out.is_empty() && state.contains("-s-"), "{ran:?} {state}");
     }
     panic!("three triple faults in a row are not the emulator's");
 }
