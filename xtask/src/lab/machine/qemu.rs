@@ -42,7 +42,7 @@ impl Shape {
             Store::Ocaml => "ocaml",
         };
         // A machine of 1280 MiB still boots, with half as much for dom0.
-        let dom0 = if options.memory >= 2048 { 1280 } else { 512 };
+        let dom0 = if options.memory >= 2048 { 1536 } else { 512 };
         // The firmware of HVM guests speaks to Xen's log only.
         let guests = if options.device_model { "all" } else { "warning" };
         Self {
@@ -145,7 +145,7 @@ mod tests {
              -device virtserialport,chardev=agent3,name=lab.agent.3 \
              -qmp unix:monitor.sock,server=on,wait=off -serial file:serial.log -kernel xen \
              -append com1=115200,8n1 console=com1 loglvl=warning guest_loglvl=warning \
-             dom0_mem=1280M,max:1280M dom0_max_vcpus=1  \
+             dom0_mem=1536M,max:1536M dom0_max_vcpus=1  \
              -initrd vmlinux console=hvc0 panic=-1 quiet mitigations=off lab.store=c ,dom0.cpio"
         );
     }
