@@ -24,8 +24,8 @@ use crate::config::DomainConfig;
 use crate::error::{Cause, Error, Problem, Result, Subject};
 use crate::host::Host;
 use crate::limits::Limits;
+use crate::lock::Lock;
 use crate::memory::{Footprint, footprint};
-use crate::names::NameClaim;
 use crate::remove::removal_limits;
 
 /// What a caller may choose about a creation, apart from the domain itself.
@@ -68,7 +68,7 @@ impl Host {
         let physical = self.xc.physinfo().map_err(|error| fail(error.into()))?;
         let hap = physical.capabilities.contains(Capabilities::HAP);
         let memory = footprint(config.kind, config.memory, config.vcpus, hap);
-        let claim = NameClaim::take(&self.locks.names, limits).map_err(fail)?;
+        let claim = Lock::of_names(&self.locks, limits).map_err(fail)?;
         let host = self.within(limits);
         host.check_unique(config).map_err(fail)?;
         check_free_memory(&physical, memory).map_err(|problem| fail(problem.into()))?;

@@ -39,7 +39,6 @@ mod lifecycle;
 mod limits;
 mod lock;
 pub mod memory;
-mod names;
 mod remove;
 mod restore;
 mod save;

@@ -1,7 +1,8 @@
-//! Locks between processes: one on the devices of a domain, one on the disks of the host.
+//! Locks between processes: one on the devices of a domain, one on the disks of the host, and one on the
+//! names of domains.
 //!
-//! Both are locks that Xen's own tools take, so that `xl` and its hotplug scripts wait for us and we
-//! for them. A lock file may be removed by its holder, so whoever got a lock looks whether the file
+//! The first two are locks that Xen's own tools take, so that `xl` and its hotplug scripts wait for us
+//! and we for them. The third is ours alone: xl looks at names without a lock. A lock file may be removed by its holder, so whoever got a lock looks whether the file
 //! is still the one of that name (`libxl__lock_file`, `libxl_internal.c`; `claim_lock`,
 //! `locking.sh`). A holder that dies frees its lock.
 
@@ -18,8 +19,7 @@ use crate::limits::Limits;
 /// Where the locks of a host are.
 #[derive(Debug)]
 pub(crate) struct Locks {
-    /// The one on names, which is ours alone.
-    pub(crate) names: PathBuf,
+    names: PathBuf,
     /// libxl's folder, where it has files about domains too.
     pub(crate) libxl: PathBuf,
     disks: PathBuf,
@@ -50,6 +50,12 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
+    /// The right to give a domain a name, from looking for the name until the new domain's own entry in
+    /// the xenstore holds it: two creations at once must not both find it free.
+    pub(crate) fn of_names(locks: &Locks, limits: &Limits) -> Result<Self, Cause> {
+        Self::take(&locks.names.join("names.lock"), "the right to name a domain", limits)
+    }
+
     /// The right to change a domain and its devices (`libxl__lock_domain_userdata`).
     pub(crate) fn of_domain(
         locks: &Locks,
@@ -139,6 +145,17 @@ mod tests {
         assert!(matches!(second, Err(Cause::Problem(Problem::TimedOut { what: "it", .. }))));
         drop(first);
         assert!(Lock::take(&path, "it", &passed).is_ok());
+    }
+
+    #[test]
+    fn nobody_else_can_hold_a_lock() {
+        // Whoever can open the file can hold the lock.
+        let scratch = Scratch::new("ours");
+        let limits = Limits::until(Deadline::after(Duration::from_secs(60)));
+        let _lock = Lock::of_names(&Locks::in_folder(&scratch.0), &limits).unwrap();
+        assert_eq!(fs::metadata(&scratch.0).unwrap().mode() & 0o777, 0o700);
+        let file = fs::metadata(scratch.0.join("names.lock")).unwrap();
+        assert_eq!(file.mode() & 0o777, 0o600);
     }
 
     #[test]

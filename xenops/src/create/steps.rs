@@ -21,7 +21,6 @@ use crate::host::Host;
 use crate::limits::Limits;
 use crate::lock::Lock;
 use crate::memory::Footprint;
-use crate::names::NameClaim;
 use crate::remove::{device_removal_limits, skeleton_of};
 
 /// One step of a creation.
@@ -70,7 +69,7 @@ pub(super) struct Creation<'a> {
     content: Content<'a>,
     memory: Footprint,
     uuid: DomainUuid,
-    claim: Option<NameClaim>,
+    claim: Option<Lock>,
     dom: Option<DomId>,
     store: End,
     console: End,
@@ -118,7 +117,7 @@ impl<'a> Creation<'a> {
         config: &'a DomainConfig,
         content: Content<'a>,
         memory: Footprint,
-        claim: NameClaim,
+        claim: Lock,
     ) -> Self {
         let unknown = End { daemon: DomId::DOM0, port: Port(0) };
         Self {
