@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// The moment at which a whole operation gives up, on the monotonic clock.
+/// The moment at which a whole operation gives up, on a monotonic [`Clock`](crate::Clock).
 ///
 /// One deadline is passed down through every wait of an operation, so that ten waits of one minute
-/// never become ten minutes. It is a value: arithmetic takes `now` from the caller, and
-/// [`Deadline::after`] is the only place that reads the clock.
+/// never become ten minutes. It is a value: arithmetic takes `now` from the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// A deadline `timeout` from now. A timeout too long for the clock is cut to 30 years.
+    /// A deadline `timeout` from now, by the [real](crate::Clock::real) clock: on any other take
+    /// [`Clock::after`](crate::Clock::after). A timeout too long for the clock is cut to 30 years.
     pub fn after(timeout: Duration) -> Self {
         Self::counted_from(Instant::now(), timeout)
     }

@@ -12,10 +12,12 @@
 //! assert_eq!(MiB(2).to_pages(), PageCount(512));
 //! ```
 //!
-//! What it does not do: talk to Xen, read a clock on its own account, know any policy.
+//! What it does not do: talk to Xen, know any policy. It reads no clock but where [`Clock`] and
+//! [`Deadline::after`] do.
 
 #![forbid(unsafe_code)]
 
+mod clock;
 mod deadline;
 mod domain;
 mod frame;
@@ -25,6 +27,7 @@ mod port;
 mod sbdf;
 mod shutdown;
 
+pub use clock::{Clock, Time};
 pub use deadline::Deadline;
 pub use domain::{DomId, DomainUuid, InvalidDomId};
 pub use frame::{Gfn, Mfn};
