@@ -12,15 +12,16 @@ mod look;
 mod sleeper;
 mod store;
 mod transaction;
+mod until;
 mod wait;
 mod watch;
 
 use std::os::unix::net::UnixStream;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use xen_types::Deadline;
+use xen_types::{Clock, Deadline};
 
 pub use look::Look;
 pub use store::{Store, View};
@@ -34,6 +35,7 @@ use crate::ring::{Bell, Page};
 use crate::transport::{Ring, Socket, Transport, Xenbus};
 use connection::Connection;
 use store::sealed::{Answered, Put};
+use until::Until;
 
 /// A connection to xenstored, shared by its clones.
 ///
@@ -50,6 +52,7 @@ pub struct Client {
     connection: Arc<Connection>,
     request_timeout: Duration,
     deadline: Option<Deadline>,
+    clock: Clock,
 }
 
 impl Client {
@@ -159,6 +162,7 @@ impl Client {
             connection: Arc::new(Connection::new(transport)),
             request_timeout: REQUEST_TIMEOUT,
             deadline: None,
+            clock: Clock::real(),
         }
     }
 
@@ -175,19 +179,36 @@ impl Client {
         Self { deadline: Some(self.cut(deadline)), ..self.clone() }
     }
 
+    /// The same connection, by another clock: all its requests and waits, and the deadlines they are
+    /// given, are on that one. For simulated machines; the kernel's or a daemon's own time is real.
+    #[must_use]
+    pub fn with_clock(&self, clock: Clock) -> Self {
+        Self { clock, ..self.clone() }
+    }
+
+    /// The clock that the deadlines of this client are on.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The deadline of this client or this one, whichever is earlier.
     fn cut(&self, deadline: Deadline) -> Deadline {
         self.deadline.map_or(deadline, |own| own.min(deadline))
     }
 
     /// When a request that starts now gives up.
-    fn request_deadline(&self) -> std::result::Result<Deadline, Cause> {
+    fn request_deadline(&self) -> std::result::Result<Until<'_>, Cause> {
         // Once: where the kernel's clock has no vDSO, each look at it is a system call.
-        let now = Instant::now();
+        let now = self.clock.now();
         match self.deadline {
             Some(own) if own.passed(now) => Err(Cause::NotSent),
-            _ => Ok(self.cut(Deadline::counted_from(now, self.request_timeout))),
+            _ => Ok(self.within(Deadline::counted_from(now, self.request_timeout))),
         }
+    }
+
+    /// The deadline of this client or this one, whichever is earlier, on its clock.
+    fn within(&self, deadline: Deadline) -> Until<'_> {
+        Until { deadline: self.cut(deadline), clock: &self.clock }
     }
 }
 

@@ -87,6 +87,11 @@ impl<W: Clone> Hub<W> {
         self.sleepers.insert(awaited, sleeper);
     }
 
+    /// Whether somebody sleeps for this, and what was waited for has not come.
+    pub(crate) fn sleeps(&self, awaited: Awaited) -> bool {
+        self.sleepers.contains_key(&awaited)
+    }
+
     /// How many sleep.
     pub(crate) fn asleep(&self) -> usize {
         self.sleepers.len()

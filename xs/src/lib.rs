@@ -91,4 +91,4 @@ pub use error::{Error, Result};
 pub use path::{InvalidPath, Name, Path, PathKind, Segment};
 pub use perms::{Access, Grantee, InvalidPerms, Perms};
 pub use proto::{ErrorCode, Event, Features};
-pub use xen_types::{Deadline, Kind};
+pub use xen_types::{Clock, Deadline, Kind};

@@ -53,8 +53,9 @@ pub(crate) trait Transport: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Waits until there is something to receive or, as far as the descriptor tells, room to send.
-    fn wait_until_ready(&self, remaining: Duration) -> Result<(), Lost> {
+    /// Waits until there is something to receive or, as far as the descriptor tells, room to send;
+    /// `false` if there was not.
+    fn wait_until_ready(&self, remaining: Duration) -> Result<bool, Lost> {
         wait(self.fd(), PollFlags::IN | PollFlags::OUT, remaining)
     }
 
@@ -71,13 +72,19 @@ pub(crate) enum Sent {
     Nothing,
 }
 
-/// Waits for one of these events, or for the end of the time, or for a signal.
-pub(crate) fn wait(fd: BorrowedFd<'_>, events: PollFlags, remaining: Duration) -> Result<(), Lost> {
+/// Waits for one of these events, or for the end of the time, or for a signal; `false` if there was
+/// no event.
+pub(crate) fn wait(
+    fd: BorrowedFd<'_>,
+    events: PollFlags,
+    remaining: Duration,
+) -> Result<bool, Lost> {
     let mut fds = [PollFd::from_borrowed_fd(fd, events)];
     // A time too long for the kernel is as good as none.
     let timeout = Timespec::try_from(remaining).ok();
     match poll(&mut fds, timeout.as_ref()) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
         Err(error) => Err(Lost::Broken(error)),
     }
 }

@@ -16,11 +16,10 @@
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-use xen_types::Deadline;
+use std::time::Instant;
 
 use super::sleeper::Sleeper;
+use super::until::Until;
 use crate::ask::Outcome;
 use crate::error::{Cause, Lost};
 use crate::hub::{Awaited, Hub};
@@ -88,11 +87,11 @@ impl Connection {
         &self,
         request: &Request<'_>,
         tx: TxId,
-        deadline: Deadline,
+        until: Until<'_>,
     ) -> Result<Reply, Cause> {
-        let mut state = self.room(deadline)?;
+        let mut state = self.room(until)?;
         match state.hub.mux.send(request, tx) {
-            Ok(id) => self.conclude(state, id, deadline),
+            Ok(id) => self.conclude(state, id, until),
             Err(invalid) => {
                 self.release(state);
                 Err(invalid.into())
@@ -105,9 +104,9 @@ impl Connection {
         &self,
         requests: &[Request<'_>],
         tx: TxId,
-        deadline: Deadline,
+        until: Until<'_>,
     ) -> Vec<Outcome> {
-        self.all(requests, deadline, |mux, request| mux.send(request, tx))
+        self.all(requests, until, |mux, request| mux.send(request, tx))
     }
 
     /// Sends a request that nobody waits for. Never blocks.
@@ -128,9 +127,9 @@ impl Connection {
         paths: &[&Path],
         depth: Option<u32>,
         inbox: InboxId,
-        deadline: Deadline,
+        until: Until<'_>,
     ) -> Result<(), Cause> {
-        let outcomes = self.all(paths, deadline, |mux, path| mux.watch(path, depth, inbox));
+        let outcomes = self.all(paths, until, |mux, path| mux.watch(path, depth, inbox));
         outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))
     }
 
@@ -142,10 +141,10 @@ impl Connection {
     }
 
     /// Waits for the next event. One thread at a time may wait for an inbox.
-    pub(super) fn next_event(&self, inbox: InboxId, deadline: Deadline) -> Result<Event, Cause> {
+    pub(super) fn next_event(&self, inbox: InboxId, until: Until<'_>) -> Result<Event, Cause> {
         let mut state = self.lock();
         self.flush(&mut state);
-        self.wait(state, Awaited::Event(inbox), deadline, |mux| mux.take_event(inbox))
+        self.wait(state, Awaited::Event(inbox), until, |mux| mux.take_event(inbox))
     }
 
     /// Takes the next event if it has been received already.
@@ -201,12 +200,12 @@ impl Connection {
     fn all<T>(
         &self,
         questions: &[T],
-        deadline: Deadline,
+        until: Until<'_>,
         mut queue: impl FnMut(&mut Mux, &T) -> Result<RequestId, InvalidRequest>,
     ) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(questions.len());
         for questions in questions.chunks(MOST_IN_FLIGHT) {
-            let mut state = match self.room(deadline) {
+            let mut state = match self.room(until) {
                 Ok(state) => state,
                 Err(why) => {
                     outcomes.extend(questions.iter().map(|_| Err(why.into())));
@@ -218,13 +217,13 @@ impl Connection {
             // They are mostly answered in order: once the last is there, so are the others.
             let last = ids.iter().rev().find_map(|id| id.as_ref().ok());
             match last {
-                Some(last) => self.await_answer(state, *last, deadline),
+                Some(last) => self.await_answer(state, *last, until),
                 None => self.release(state),
             }
             outcomes.extend(self.take_answers(&ids).into_iter().zip(ids).map(
                 |(answer, id)| match (answer, id) {
                     (Some(answer), _) => Ok(answer?),
-                    (None, Ok(id)) => self.conclude(self.lock(), id, deadline),
+                    (None, Ok(id)) => self.conclude(self.lock(), id, until),
                     (None, Err(invalid)) => Err(invalid.into()),
                 },
             ));
@@ -244,10 +243,10 @@ impl Connection {
         &self,
         mut state: Guard<'_>,
         id: RequestId,
-        deadline: Deadline,
+        until: Until<'_>,
     ) -> Result<Reply, Cause> {
         self.flush(&mut state);
-        let answer = self.wait(state, Awaited::Answer(id), deadline, |mux| mux.take_answer(id));
+        let answer = self.wait(state, Awaited::Answer(id), until, |mux| mux.take_answer(id));
         match answer {
             Ok(answer) => Ok(answer?),
             Err(cause) => {
@@ -263,25 +262,25 @@ impl Connection {
     }
 
     /// Waits until an answer is there, and leaves it there; or until it is known not to come.
-    fn await_answer(&self, mut state: Guard<'_>, id: RequestId, deadline: Deadline) {
+    fn await_answer(&self, mut state: Guard<'_>, id: RequestId, until: Until<'_>) {
         self.flush(&mut state);
         let there = |mux: &mut Mux| mux.has_answer(id).then_some(());
         // Whoever takes the answer finds out what went wrong.
-        self.wait(state, Awaited::Answer(id), deadline, there).unwrap_or_default();
+        self.wait(state, Awaited::Answer(id), until, there).unwrap_or_default();
     }
 
     /// Waits until earlier requests have been sent. So what a stopped daemon keeps us from sending
     /// is at most one flight, and does not grow with each that times out.
-    fn room(&self, deadline: Deadline) -> Result<Guard<'_>, NoRoom> {
+    fn room(&self, until: Until<'_>) -> Result<Guard<'_>, NoRoom> {
         let mut state = self.lock();
         while state.stuck || state.hub.lost().is_some() {
             self.send(&mut state);
             let failure = match state.hub.lost() {
                 Some(lost) => NoRoom::Lost(lost),
                 None if !state.stuck => break,
-                None if deadline.passed(Instant::now()) => NoRoom::Late,
+                None if until.passed() => NoRoom::Late,
                 None => {
-                    state = self.wait_for_room(state, deadline);
+                    state = self.wait_for_room(state, until);
                     continue;
                 }
             };
@@ -292,27 +291,45 @@ impl Connection {
     }
 
     /// The daemon may have stopped reading because nobody reads what it says: so this reads, too.
-    fn wait_for_room<'a>(&'a self, mut state: Guard<'a>, deadline: Deadline) -> Guard<'a> {
-        let remaining = deadline.remaining(Instant::now());
+    fn wait_for_room<'a>(&'a self, mut state: Guard<'a>, until: Until<'_>) -> Guard<'a> {
+        let now = until.clock.now();
         if !state.reading {
-            return self.read(state, remaining);
+            return self.read(state, until, now);
         }
         if self.transport.room_is_received() {
             state.last_ticket += 1;
             let awaited = Awaited::Room(state.last_ticket);
-            let bed = Arc::new(Condvar::new());
-            state.hub.sleep(awaited, Sleeper::Thread(Arc::clone(&bed)));
-            let woken = bed.wait_timeout(state, remaining);
-            let mut state = woken.unwrap_or_else(PoisonError::into_inner).0;
-            Self::get_up(&mut state, awaited);
-            return state;
+            return Self::sleep(state, awaited, &Arc::default(), until, now);
         }
         drop(state);
-        let ready = self.transport.wait_until_ready(remaining);
+        let ready = until.wait(now, |limit| self.transport.wait_until_ready(limit));
         let mut state = self.lock();
         if let Err(lost) = ready {
             self.lose(&mut state, lost);
         }
+        state
+    }
+
+    /// Sleeps until woken for what is awaited, or for another reason.
+    fn sleep<'a>(
+        mut state: Guard<'a>,
+        awaited: Awaited,
+        bed: &Arc<Condvar>,
+        until: Until<'_>,
+        now: Instant,
+    ) -> Guard<'a> {
+        state.hub.sleep(awaited, Sleeper::Thread(Arc::clone(bed)));
+        let mut held = Some(state);
+        until.clock.wait(until.deadline, now, |limit| {
+            let woken = bed.wait_timeout(held.take()?, limit);
+            let (state, slept) = woken.unwrap_or_else(PoisonError::into_inner);
+            // Between two naps nobody hears the bell.
+            let is_over = !slept.timed_out() || !state.reading || !state.hub.sleeps(awaited);
+            held = Some(state);
+            is_over.then_some(())
+        });
+        let mut state = held.expect("each nap gives it back");
+        Self::get_up(&mut state, awaited);
         state
     }
 
@@ -321,7 +338,7 @@ impl Connection {
         &'a self,
         mut state: Guard<'a>,
         awaited: Awaited,
-        deadline: Deadline,
+        until: Until<'_>,
         mut take: impl FnMut(&mut Mux) -> Option<T>,
     ) -> Result<T, Cause> {
         let mut bed = None;
@@ -333,20 +350,16 @@ impl Connection {
             if let Some(lost) = state.hub.lost() {
                 break Err(lost.into());
             }
-            let now = Instant::now();
-            let late = deadline.passed(now);
+            let now = until.clock.now();
+            let late = until.deadline.passed(now);
             if late && (looked_late || state.reading) {
                 break Err(Cause::TimedOut);
             }
             if state.reading {
-                let bed: &Arc<Condvar> = bed.get_or_insert_default();
-                state.hub.sleep(awaited, Sleeper::Thread(Arc::clone(bed)));
-                let woken = bed.wait_timeout(state, deadline.remaining(now));
-                state = woken.unwrap_or_else(PoisonError::into_inner).0;
-                Self::get_up(&mut state, awaited);
+                state = Self::sleep(state, awaited, bed.get_or_insert_default(), until, now);
             } else {
                 looked_late = late;
-                state = self.read(state, deadline.remaining(now));
+                state = self.read(state, until, now);
             }
         };
         self.release(state);
@@ -361,7 +374,7 @@ impl Connection {
     }
 
     /// Receives once, without the lock, sorts what came, and sends what has found room meanwhile.
-    fn read<'a>(&'a self, mut state: Guard<'a>, remaining: Duration) -> Guard<'a> {
+    fn read<'a>(&'a self, mut state: Guard<'a>, until: Until<'_>, now: Instant) -> Guard<'a> {
         state.reading = true;
         self.flush(&mut state);
         let stuck = state.stuck;
@@ -373,11 +386,12 @@ impl Connection {
             std::thread::yield_now();
         }
 
-        let received = if stuck || remaining.is_zero() {
-            let ready = self.transport.wait_until_ready(remaining);
+        let received = if stuck || until.deadline.passed(now) {
+            let ready = until.wait(now, |limit| self.transport.wait_until_ready(limit));
             ready.and_then(|()| self.transport.receive(&mut buffer))
         } else {
-            self.transport.receive_within(&mut buffer, remaining)
+            let receive = |limit| self.transport.receive_within(&mut buffer, limit).transpose();
+            until.clock.wait(until.deadline, now, receive).transpose()
         };
 
         let mut state = self.lock();

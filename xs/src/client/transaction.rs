@@ -1,7 +1,6 @@
 //! Changes that happen together or not at all.
 
 use std::cell::Cell;
-use std::time::Instant;
 
 use super::Client;
 use super::store::sealed::{Answered, Put};
@@ -53,9 +52,10 @@ impl Client {
                 Err(_) if transaction.conflict.get() => drop(transaction),
                 Err(error) => return Err(error),
             }
-            let remaining = self.deadline.map(|deadline| deadline.remaining(Instant::now()));
+            let remaining = self.deadline.map(|deadline| self.clock.remaining(deadline));
             let pause = retry.pause(remaining, random_fraction());
-            std::thread::sleep(pause.map_err(|cause| failed("commit", cause))?);
+            let pause = pause.map_err(|cause| failed("commit", cause))?;
+            self.clock.sleep(pause);
         }
     }
 }

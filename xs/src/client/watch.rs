@@ -139,8 +139,8 @@ impl Subscription {
         paths: &[&Path],
         depth: Option<u32>,
     ) -> std::result::Result<(), Cause> {
-        let deadline = self.client.request_deadline()?;
-        self.client.connection.watch(paths, depth, self.inbox, deadline)
+        let until = self.client.request_deadline()?;
+        self.client.connection.watch(paths, depth, self.inbox, until)
     }
 
     pub(super) fn remove(&self, path: &Path) {
@@ -148,8 +148,8 @@ impl Subscription {
     }
 
     pub(super) fn next(&mut self, deadline: Deadline) -> std::result::Result<Event, Cause> {
-        let deadline = self.client.cut(deadline);
-        self.client.connection.next_event(self.inbox, deadline).map_err(|cause| match cause {
+        let until = self.client.within(deadline);
+        self.client.connection.next_event(self.inbox, until).map_err(|cause| match cause {
             Cause::TimedOut => Cause::NoEvent,
             other => other,
         })

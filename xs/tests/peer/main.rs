@@ -4,6 +4,7 @@
 
 mod script;
 
+mod clock;
 mod connect;
 mod connection;
 mod flights;
