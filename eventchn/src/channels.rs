@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rustix::io::Errno;
-use xen_types::{Deadline, DomId, Port};
+use xen_types::{Clock, Deadline, DomId, Port};
 
 use crate::backend::{Backend, Device};
 use crate::error::Cause;
@@ -97,8 +97,9 @@ impl EventChannels {
 
     /// Event channels made elsewhere, such as by a simulated machine.
     pub fn with_backend(backend: Box<dyn Backend>) -> Self {
-        let (pid, state, changed) = (std::process::id(), Mutex::default(), Condvar::new());
-        let shared = Shared { backend, pid, state, changed };
+        let (pid, clock) = (std::process::id(), backend.clock());
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        let shared = Shared { backend, pid, clock, state, changed };
         Self { shared: Arc::new(shared) }
     }
 
@@ -193,6 +194,11 @@ impl Bound {
         self.port
     }
 
+    /// The clock that deadlines of [`Bound::wait`] are on.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
     /// Sends an event to the other end.
     ///
     /// # Errors
@@ -270,6 +276,7 @@ struct Shared {
     backend: Box<dyn Backend>,
     /// The process that opened the device.
     pid: u32,
+    clock: Clock,
     state: Mutex<State>,
     /// Something was delivered, or the reader left.
     changed: Condvar,
@@ -341,6 +348,27 @@ impl Shared {
         Ok(state)
     }
 
+    /// Sleeps until the reader has delivered something or left.
+    fn sleep<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        port: Port,
+        deadline: Deadline,
+        now: Instant,
+    ) -> MutexGuard<'a, State> {
+        let mut held = Some(state);
+        self.clock.wait(deadline, now, |limit| {
+            let woken = self.changed.wait_timeout(held.take()?, limit);
+            let (state, slept) = woken.unwrap_or_else(PoisonError::into_inner);
+            // Told under the lock, also in the moment after a nap.
+            let is_over =
+                !slept.timed_out() || !state.reading || state.ports.get(&port) == Some(&true);
+            held = Some(state);
+            is_over.then_some(())
+        });
+        held.expect("each nap gives it back")
+    }
+
     /// Takes an event of `port`; false if none arrives before `deadline`. One that is there is found
     /// also when the deadline has passed.
     fn consume(&self, port: Port, deadline: Deadline) -> Result<bool, Cause> {
@@ -351,12 +379,11 @@ impl Shared {
                 return Ok(true);
             }
             if state.reading {
-                let left = deadline.remaining(Instant::now());
-                if left.is_zero() {
+                let now = self.clock.now();
+                if deadline.passed(now) {
                     return Ok(false);
                 }
-                let woken = self.changed.wait_timeout(state, left);
-                state = woken.unwrap_or_else(PoisonError::into_inner).0;
+                state = self.sleep(state, port, deadline, now);
                 continue;
             }
             state.reading = true;
@@ -371,7 +398,7 @@ impl Shared {
             }
             self.changed.notify_all();
             // Events of other ports, which may come without end, do not put the deadline off.
-            if arrived?.is_none() || deadline.passed(Instant::now()) {
+            if arrived?.is_none() || self.clock.passed(deadline) {
                 return Ok(state.take(port));
             }
         }

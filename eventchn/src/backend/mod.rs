@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use std::os::fd::BorrowedFd;
 
 use rustix::io::Errno;
-use xen_types::{Deadline, DomId, Port};
+use xen_types::{Clock, Deadline, DomId, Port};
 
 pub use dev::Device;
 
@@ -24,6 +24,10 @@ pub trait Backend: Debug + Send + Sync {
     fn unbind(&self, port: Port) -> Result<(), Errno>;
     /// `IOCTL_EVTCHN_NOTIFY`.
     fn notify(&self, port: Port) -> Result<(), Errno>;
+    /// The clock that deadlines are on.
+    fn clock(&self) -> Clock {
+        Clock::real()
+    }
     /// `poll` for reading: whether there is something to read before `deadline`.
     fn poll(&self, deadline: Deadline) -> Result<bool, Errno>;
     /// `read` without blocking: fills in ports that are pending and now masked, says how many;
