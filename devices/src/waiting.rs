@@ -4,7 +4,7 @@
 //! One watch is enough: a driver that writes its error node, which stands elsewhere, closes the
 //! backend as well (`xenbus_dev_fatal` in Linux), and scripts write into the backend's folder.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use xen_types::Deadline;
 use xs::Client;
@@ -42,9 +42,9 @@ pub(crate) fn wait<T>(
         if !keep_on() {
             return Err(Setback::Stopped);
         }
-        match changes.wait(deadline.min(Deadline::after(LOOK_INTERVAL))) {
+        match changes.wait(store.clock().next_look(LOOK_INTERVAL, deadline)) {
             Err(error) if error.kind() != xs::Kind::TimedOut => return Err(error.into()),
-            Err(_) if deadline.passed(Instant::now()) => {
+            Err(_) if store.clock().passed(deadline) => {
                 return Err(Setback::TimedOut { what, last });
             }
             _ => while changes.try_next()?.is_some() {}, // one look answers all of them

@@ -26,7 +26,6 @@ use crate::host::Host;
 use crate::limits::Limits;
 use crate::lock::Lock;
 use crate::memory::{Footprint, footprint};
-use crate::remove::removal_limits;
 
 /// What a caller may choose about a creation, apart from the domain itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,7 +80,7 @@ impl Host {
                 limits.check_time().map_err(Cause::from).and_then(|()| creation.take(*step));
             if let Err(cause) = taken {
                 // In a time of its own: that of the creation may be over.
-                let limits = removal_limits();
+                let limits = self.removal_limits();
                 let leftovers = creation.undo(&self.within(&limits), &limits);
                 return Err(fail(cause).with_leftovers(leftovers));
             }

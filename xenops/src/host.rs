@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use xc::Xc;
 use xen_types::{Deadline, MiB};
@@ -93,6 +94,13 @@ impl Host {
     /// The hypervisor handle.
     pub fn xc(&self) -> &Xc {
         &self.xc
+    }
+
+    /// Limits of an operation on this host that gives up after `timeout`, on the clock of its
+    /// connection to the store.
+    pub fn limits(&self, timeout: Duration) -> Limits {
+        let clock = self.store.clock();
+        Limits { clock: clock.clone(), ..Limits::until(clock.after(timeout)) }
     }
 
     /// The same host, whose every request to the store ends at `deadline`.

@@ -57,6 +57,6 @@ pub use lifecycle::Stop;
 pub use limits::{Cancel, Limits};
 pub use save::{Afterwards, SaveOptions, SaveProgress};
 pub use saved_file::SavedFile;
-pub use xen_types::{Deadline, DomId, DomainUuid, Kind, MiB};
+pub use xen_types::{Clock, Deadline, DomId, DomainUuid, Kind, MiB};
 pub use xg::KernelCache;
 pub use xg::{Precopied, PrecopyLimits, Saved};

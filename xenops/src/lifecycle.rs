@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Instant;
 
 use devices::paths::DomainPaths;
 use devices::{Console, Kind};
@@ -15,7 +14,6 @@ use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::lock::Lock;
-use crate::remove::{device_removal_limits, removal_limits};
 
 /// What a domain may be asked to do about its own end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +98,7 @@ impl Host {
                 Some(_) => {}
             }
             limits.check().map_err(|problem| fail(problem.into()))?;
-            if limits.deadline.passed(Instant::now()) {
+            if limits.is_late() {
                 return Err(fail(self.unheeded(dom, "the domain to power off")));
             }
             match changes.wait(limits.next_look()) {
@@ -110,7 +108,7 @@ impl Host {
         }
         let _lock = self.lock_domain(dom, uuid, limits).map_err(fail)?;
         // Others may have come while it stopped; the time may be up, and it has stopped.
-        self.within(&removal_limits()).check_devices(dom).map_err(fail)?;
+        self.within(&self.removal_limits()).check_devices(dom).map_err(fail)?;
         self.take_away(dom, uuid, fail)
     }
 
@@ -158,9 +156,9 @@ impl Host {
         // It shall not see its devices go one by one. That it cannot be paused changes nothing.
         let paused = self.xc.pause(dom);
         // The devices first: a domain whose pages a backend maps does not go.
-        let limits = device_removal_limits();
+        let limits = self.device_removal_limits();
         let mut left = self.within(&limits).unplug_all(dom, &limits);
-        let limits = removal_limits();
+        let limits = self.removal_limits();
         match self.within(&limits).remove(dom, uuid, &limits) {
             Ok(more) => left.extend(more),
             Err(cause) => {
@@ -243,13 +241,16 @@ impl Host {
             Ok(None) => "gone".to_owned(),
             Err(error) => return error.into(),
         };
-        let request =
-            match self.within(&removal_limits()).store.read_opt(&DomainPaths(dom).shutdown()) {
-                Ok(None) => "the request is gone",
-                Ok(Some(request)) if request.is_empty() => "the request is acknowledged",
-                Ok(Some(_)) => "the request is not acknowledged",
-                Err(error) => return error.into(),
-            };
+        let request = match self
+            .within(&self.removal_limits())
+            .store
+            .read_opt(&DomainPaths(dom).shutdown())
+        {
+            Ok(None) => "the request is gone",
+            Ok(Some(request)) if request.is_empty() => "the request is acknowledged",
+            Ok(Some(_)) => "the request is not acknowledged",
+            Err(error) => return error.into(),
+        };
         Problem::TimedOut { what, last: format!("{state}, {request}") }.into()
     }
 }

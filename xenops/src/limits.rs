@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use xen_types::Deadline;
+use xen_types::{Clock, Deadline};
 
 use crate::error::Problem;
 
@@ -18,12 +17,16 @@ pub struct Limits {
     /// single request to the xenstore, and the domain builder, are not interrupted; a save is, each
     /// 4 MiB.
     pub cancel: Cancel,
+    /// The clock that the deadline is on, which has to be that of the host's connection to the store
+    /// ([`xs::Client::clock`]); another than the real one for simulated machines only.
+    pub clock: Clock,
 }
 
 impl Limits {
-    /// Limits with a deadline only.
+    /// Limits with a deadline only, on the real clock. See [`Host::limits`](crate::Host::limits) for
+    /// that of a host.
     pub fn until(deadline: Deadline) -> Self {
-        Self { deadline, cancel: Cancel::new() }
+        Self { deadline, cancel: Cancel::new(), clock: Clock::real() }
     }
 
     /// Fails once the operation shall stop.
@@ -31,10 +34,15 @@ impl Limits {
         if self.cancel.requested() { Err(Problem::Cancelled) } else { Ok(()) }
     }
 
+    /// Whether the time is up.
+    pub(crate) fn is_late(&self) -> bool {
+        self.clock.passed(self.deadline)
+    }
+
     /// Fails once the operation shall stop or its time is up.
     pub(crate) fn check_time(&self) -> Result<(), Problem> {
         self.check()?;
-        if self.deadline.passed(Instant::now()) {
+        if self.is_late() {
             return Err(Problem::TimedOut { what: "the next step", last: "no time left".into() });
         }
         Ok(())
@@ -52,18 +60,22 @@ impl Limits {
                 return Ok(Some(value));
             }
             self.check()?;
-            let left = self.deadline.remaining(Instant::now());
+            let left = self.clock.remaining(self.deadline);
             if left.is_zero() {
                 return Ok(None);
             }
-            thread::sleep(pause.min(left));
-            pause = (pause * 2).min(Duration::from_millis(50));
+            let pause_now = match pause < LONGEST_PAUSE {
+                true => pause.min(left),
+                false => self.clock.remaining(self.clock.next_look(pause, self.deadline)),
+            };
+            self.clock.sleep(pause_now);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
     /// The end of the next part of a long wait, after which [`Limits::check`] is due.
     pub(crate) fn next_look(&self) -> Deadline {
-        self.deadline.min(Deadline::after(Duration::from_millis(100)))
+        self.clock.next_look(Duration::from_millis(100), self.deadline)
     }
 }
 
@@ -93,8 +105,12 @@ impl Cancel {
     }
 }
 
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use devices::paths::{self, DomainPaths};
 use devices::{Console, Kind};
-use xen_types::{Deadline, DomId, DomainUuid};
+use xen_types::{DomId, DomainUuid};
 use xs::{Path, Store, View};
 
 use crate::error::{Cause, Leftover, Problem, Remnant};
@@ -99,7 +99,7 @@ impl Host {
         limits: &Limits,
     ) -> Option<Leftover> {
         let mut last = String::from("nothing");
-        let share = limits.deadline.min(Deadline::after(END_TIME));
+        let share = limits.deadline.min(limits.clock.after(END_TIME));
         let gone = Limits { deadline: share, ..limits.clone() }.poll(|| {
             let Some(info) = self.info(dom)?.filter(|info| info.uuid == uuid) else {
                 return Ok(Some(()));
@@ -153,6 +153,17 @@ impl Host {
         Ok(())
     }
 
+    /// The limits of a removal: it cannot be cancelled, and has a time of its own even when that of
+    /// the operation is over.
+    pub(crate) fn removal_limits(&self) -> Limits {
+        self.limits(REMOVAL_TIME)
+    }
+
+    /// The limits of taking a device away from a guest that is not asked.
+    pub(crate) fn device_removal_limits(&self) -> Limits {
+        self.limits(DEVICE_REMOVAL_TIME)
+    }
+
     /// Where the backends of a domain's consoles stand, by the record that only toolstacks write.
     fn consoles(&self, dom: DomId) -> Path {
         let own = DomainPaths(dom);
@@ -176,17 +187,6 @@ fn serving_domain(backend: &str, dom: DomId) -> Option<DomId> {
 pub(crate) fn skeleton_of(dom: DomId, uuid: DomainUuid) -> [Path; 3] {
     let own = DomainPaths(dom);
     [own.home(), paths::vm(uuid), own.record()]
-}
-
-/// The limits of a removal: it cannot be cancelled, and has a time of its own even when that of the
-/// operation is over.
-pub(crate) fn removal_limits() -> Limits {
-    Limits::until(Deadline::after(REMOVAL_TIME))
-}
-
-/// The limits of taking a device away from a guest that is not asked.
-pub(crate) fn device_removal_limits() -> Limits {
-    Limits::until(Deadline::after(DEVICE_REMOVAL_TIME))
 }
 
 /// Removes what xl keeps about a domain of its own (`libxl__userdata_path`:

@@ -13,7 +13,6 @@ use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
 use crate::host::Host;
 use crate::lifecycle::not_control;
 use crate::limits::Limits;
-use crate::remove::removal_limits;
 
 /// How a domain is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +142,7 @@ impl Host {
         let finished = saved.and_then(|saved| {
             if goes_on {
                 // It has waited for long enough.
-                self.within(&removal_limits()).resume_guest(dom)?;
+                self.within(&self.removal_limits()).resume_guest(dom)?;
             }
             finish().map(|()| saved)
         });
@@ -163,7 +162,7 @@ impl Host {
 
     /// Lets a domain go on whose save failed, if it had suspended.
     fn resume_if_suspended(&self, dom: DomId, uuid: DomainUuid) -> Option<Leftover> {
-        let host = self.within(&removal_limits());
+        let host = self.within(&self.removal_limits());
         let resumed = match host.state(dom, uuid) {
             Ok(State::Shutdown(ShutdownReason::Suspend)) => host.resume_guest(dom),
             Ok(_) => Ok(()),

@@ -8,8 +8,6 @@
 //! So a guest that was asked runs on, whenever the caller loses patience. The node is the guest's:
 //! what it holds decides only whether a request is taken back.
 
-use std::time::Instant;
-
 use devices::paths::DomainPaths;
 use xen_types::{DomId, DomainUuid, Kind, ShutdownReason};
 use xs::{Path, Store, View, Watch};
@@ -19,7 +17,6 @@ use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
 use crate::host::Host;
 use crate::lifecycle::not_control;
 use crate::limits::Limits;
-use crate::remove::removal_limits;
 
 impl Host {
     /// Asks a domain to suspend itself, and waits until it has: its memory stays, its vcpus stand
@@ -51,7 +48,7 @@ impl Host {
     pub fn resume(&self, dom: DomId) -> Result<()> {
         let fail = |cause: Cause| Error::new("resume", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
-        let (_lock, _) = self.lock_devices(dom, &removal_limits()).map_err(fail)?;
+        let (_lock, _) = self.lock_devices(dom, &self.removal_limits()).map_err(fail)?;
         self.resume_guest(dom).map_err(fail)
     }
 
@@ -110,7 +107,7 @@ impl Host {
             State::Dying => return Err(Problem::NoSuchDomain.into()),
             _ => limits.check()?,
         }
-        if limits.deadline.passed(Instant::now()) {
+        if limits.is_late() {
             return Err(self.unheeded(dom, "the domain to suspend"));
         }
         Ok(false)
@@ -124,7 +121,7 @@ impl Host {
 
     /// Sees to it that a guest which was asked to suspend runs on, in a time of its own.
     fn run_on(&self, dom: DomId, uuid: DomainUuid) -> Option<Leftover> {
-        let limits = removal_limits();
+        let limits = self.removal_limits();
         let host = self.within(&limits);
         let why = match host.withdraw(dom) {
             Ok(true) => return None,

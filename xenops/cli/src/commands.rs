@@ -98,7 +98,7 @@ pub(crate) fn limits(timeout: Duration) -> Result<Limits, Failure> {
         flag::register_conditional_shutdown(signal, interrupted, cancel.flag()).map_err(fail)?;
         flag::register(signal, cancel.flag()).map_err(fail)?;
     }
-    Ok(Limits { deadline: Deadline::after(timeout), cancel })
+    Ok(Limits { cancel, ..Limits::until(Deadline::after(timeout)) })
 }
 
 /// Prints to standard output; a reader who left early is no error.

@@ -48,7 +48,6 @@ mod ring;
 mod store;
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
 
 use eventchn::{Bound, EventChannels};
 use xc::grant::{Access, Grants};
@@ -332,7 +331,7 @@ impl Channel {
         deadline: Deadline,
     ) -> Result<(), Cause> {
         let timed_out = || Err(Problem::TimedOut { what, last: last.into() }.into());
-        if deadline.passed(Instant::now()) {
+        if self.bell.clock().passed(deadline) {
             return timed_out();
         }
         match self.bell.wait(deadline) {

@@ -125,7 +125,7 @@ impl Published {
 impl Drop for Published {
     fn drop(&mut self) {
         // A store that is silent keeps the nodes; a client finds them without meaning.
-        let _ = self.withdraw(Deadline::after(A_MOMENT));
+        let _ = self.withdraw(self.store.clock().after(A_MOMENT));
     }
 }
 

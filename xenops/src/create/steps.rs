@@ -21,7 +21,7 @@ use crate::host::Host;
 use crate::limits::Limits;
 use crate::lock::Lock;
 use crate::memory::Footprint;
-use crate::remove::{device_removal_limits, skeleton_of};
+use crate::remove::skeleton_of;
 
 /// One step of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +163,7 @@ impl<'a> Creation<'a> {
     pub(super) fn undo(self, host: &Host, limits: &Limits) -> Vec<Leftover> {
         let mut left = Vec::new();
         if self.devices {
-            let limits = device_removal_limits();
+            let limits = host.device_removal_limits();
             left.extend(host.within(&limits).unplug_all(self.dom(), &limits));
         }
         if let Some(dom) = self.dom.or_else(|| self.unheard_of(host)) {

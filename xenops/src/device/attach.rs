@@ -11,7 +11,6 @@ use crate::hotplug::{Hotplug, Ready};
 use crate::lifecycle::not_control;
 use crate::limits::Limits;
 use crate::lock::Lock;
-use crate::remove::device_removal_limits;
 
 /// What a caller may choose about attaching, apart from the device itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,7 +111,7 @@ impl Host {
         // stands in the backend could be another guest's by the time it is opened.
         brought.map_err(|cause| {
             // In a time of its own: that of the attachment may be over.
-            let limits = device_removal_limits();
+            let limits = self.device_removal_limits();
             let left = self.within(&limits).unplug(&record, true, &limits);
             let left = left.unwrap_or_else(|why| vec![Leftover::device(device, why)]);
             fail(cause).with_leftovers(left)

@@ -1,7 +1,5 @@
 //! Detaching a device.
 
-use std::time::Instant;
-
 use devices::paths::DomainPaths;
 use devices::unplug::{self, Parting};
 use devices::{DeviceId, Kind, Record, Setback};
@@ -13,7 +11,6 @@ use crate::host::Host;
 use crate::hotplug::{self, Hotplug};
 use crate::lifecycle::not_control;
 use crate::limits::Limits;
-use crate::remove::{device_removal_limits, removal_limits};
 
 /// What a caller may choose about detaching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,8 +47,8 @@ impl Host {
         // A guest that has stopped has nobody to ask.
         let stopped = matches!(state, State::Shutdown(_));
         let mut parted = host.unplug(&record, stopped, limits);
-        if options.force && parted.is_err() && limits.deadline.passed(Instant::now()) {
-            let limits = device_removal_limits();
+        if options.force && parted.is_err() && limits.is_late() {
+            let limits = self.device_removal_limits();
             parted = self.within(&limits).unplug(&record, true, &limits);
         }
         match parted.map_err(fail)? {
@@ -100,7 +97,7 @@ impl Host {
             left.extend(released.err().map(|why| Leftover::device(device, why)));
         }
         // In a time of its own: scripts may have used up all of it.
-        left.extend(self.within(&removal_limits()).remove_nodes(unplug::nodes(ends)));
+        left.extend(self.within(&self.removal_limits()).remove_nodes(unplug::nodes(ends)));
         // A backend that never connected lets go when its nodes vanish.
         if let Err(why) = hotplug::await_released(self, record, limits) {
             left.push(Leftover::device(device, why));
