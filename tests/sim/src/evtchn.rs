@@ -5,12 +5,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use eventchn::Backend;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
 use rustix::io::Errno;
-use xen_types::{Deadline, DomId, Port};
+use xen_types::{Clock, Deadline, DomId, Port};
 
 use crate::process::Process;
 use crate::xen::Xen;
@@ -169,14 +168,26 @@ impl Backend for Device {
         })
     }
 
+    fn clock(&self) -> Clock {
+        self.process.machine().clock()
+    }
+
     fn poll(&self, deadline: Deadline) -> Result<bool, Errno> {
-        loop {
-            let left = deadline.remaining(Instant::now());
-            let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
+        let clock = self.clock();
+        let poll = |limit| {
             let mut files = [PollFd::new(&self.queue.event, PollFlags::IN)];
+            let timeout = Timespec::try_from(limit).ok()?;
             match rustix::event::poll(&mut files, Some(&timeout)) {
-                Err(Errno::INTR) => {} // a signal: the deadline stands
-                done => return done.map(|ready| ready > 0),
+                Ok(0) | Err(Errno::INTR) => None, // a signal: the deadline stands
+                done => Some(done.map(drop)),
+            }
+        };
+        loop {
+            let now = clock.now();
+            match clock.wait(deadline, now, poll) {
+                Some(done) => return done.map(|()| true),
+                None if deadline.passed(now) => return Ok(false),
+                None => {}
             }
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use xen_types::{Deadline, DomId, Port, ShutdownReason};
+use xen_types::{DomId, Port, ShutdownReason};
 use xs::ring::{Bell, Page};
 use xs::{Client, Kind, Path, Store as _, View as _};
 
@@ -92,7 +92,8 @@ impl Kernel {
         let page = OfGuest { xen: Arc::clone(&self.xen), dom: self.dom, memory };
         let channel =
             BellOfGuest { xen: Arc::clone(&self.xen), dom: self.dom, port: boot.port, bell };
-        self.serve(&Client::over_ring(page, channel)?, Manners::of(&boot.command_line))
+        let store = Client::over_ring(page, channel)?.with_clock(self.xen.time.clock());
+        self.serve(&store, Manners::of(&boot.command_line))
     }
 
     fn serve(&self, store: &Client, manners: Manners) -> xs::Result<Option<ShutdownReason>> {
@@ -107,7 +108,7 @@ impl Kernel {
             return Ok(manners.at_once);
         }
         loop {
-            changes.wait(Deadline::after(Duration::MAX))?;
+            changes.wait(store.clock().after(Duration::MAX))?;
             if manners.deaf {
                 continue;
             }

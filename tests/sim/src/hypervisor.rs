@@ -4,6 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use xen_types::DomId;
 
+use crate::time::Ticker;
 use crate::xen::Xen;
 
 /// The hypervisor, for everybody who runs on the machine.
@@ -12,16 +13,18 @@ pub(crate) struct Hypervisor {
     xen: Mutex<Xen>,
     /// Something has been done in it.
     changed: Condvar,
+    pub(crate) time: Ticker,
 }
 
 impl Hypervisor {
-    pub(crate) fn new(xen: Xen) -> Self {
-        Self { xen: Mutex::new(xen), changed: Condvar::new() }
+    pub(crate) fn new(xen: Xen, time: Ticker) -> Self {
+        Self { xen: Mutex::new(xen), changed: Condvar::new(), time }
     }
 
     /// Does something in it.
     pub(crate) fn call<T>(&self, call: impl FnOnce(&mut Xen) -> T) -> T {
         let done = call(&mut self.lock());
+        self.time.note();
         self.changed.notify_all();
         done
     }
@@ -40,6 +43,7 @@ impl Hypervisor {
             xen = self.changed.wait(xen).unwrap_or_else(PoisonError::into_inner);
         }
         let done = call(&mut xen);
+        self.time.note();
         self.changed.notify_all();
         Some(done)
     }

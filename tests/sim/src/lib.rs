@@ -24,10 +24,10 @@
 //! start, write to the store over their own ring and obey a request to stop, or not, as words of
 //! their command line say (`deaf`, `lazy`, `crash-asked`, `halt`, `reboot`, `crash`); [faults](How)
 //! at any call or request of a [`Process`], its death included; a [`Snapshot`] of what an operation
-//! could leave behind.
+//! could leave behind; if wanted, a clock that [jumps](Pace::Jumping) when nothing happens, so that a
+//! wait of a minute takes a moment.
 //!
-//! What it does not do: run guests' code, schedule, keep a clock other than the real one for those
-//! who wait, or have calls for schedulers, devices, dumps and CPU policies; those fail as a
+//! What it does not do: run guests' code, schedule, or have calls for schedulers, devices, dumps and CPU policies; those fail as a
 //! function does that a library lacks. What it does is proved by the facts of `tests/conformance`,
 //! which run on real Xen too and which `docs/conformance.md` lists: a behaviour without a fact is
 //! not to be relied upon.
@@ -45,6 +45,7 @@ mod process;
 mod relay;
 mod snapshot;
 mod store;
+mod time;
 mod xen;
 
 pub use faults::{How, Which};
@@ -52,3 +53,4 @@ pub use kernel::kernel;
 pub use machine::{Hardware, Machine};
 pub use process::{Mapping, Process};
 pub use snapshot::Snapshot;
+pub use time::{Hold, Pace};

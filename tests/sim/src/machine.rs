@@ -5,12 +5,13 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xc::Release;
-use xen_types::{DomId, MiB, PageCount};
+use xen_types::{Clock, DomId, MiB, PageCount};
 use xs_server::Running;
 
 use crate::faults::{How, Plan, Which};
 use crate::hypervisor::Hypervisor;
 use crate::process::Process;
+use crate::time::{Hold, Pace, Ticker};
 use crate::xen::Xen;
 use crate::{guest, store};
 
@@ -26,13 +27,15 @@ pub struct Hardware {
     pub nodes: Vec<PageCount>,
     /// What of it domain 0 has.
     pub dom0: PageCount,
+    /// How its clock goes.
+    pub pace: Pace,
 }
 
 impl Hardware {
-    /// Two processors as in the lab, 1.5 GiB in one node, and a domain 0 of 64 MiB.
+    /// Two processors as in the lab, 1.5 GiB in one node, a domain 0 of 64 MiB, and the real clock.
     pub fn new(release: Release) -> Self {
         let (memory, dom0) = (MiB(1536).to_pages(), MiB(64).to_pages());
-        Self { release, cpus: 2, nodes: vec![memory], dom0 }
+        Self { release, cpus: 2, nodes: vec![memory], dom0, pace: Pace::Real }
     }
 }
 
@@ -70,7 +73,7 @@ impl Machine {
     /// # Panics
     /// If domain 0 would have more memory than there is.
     pub fn start(hardware: &Hardware) -> io::Result<Self> {
-        let xen = Arc::new(Hypervisor::new(Xen::start(hardware)));
+        let xen = Arc::new(Hypervisor::new(Xen::start(hardware), Ticker::new(hardware.pace)));
         let store = Arc::new(Mutex::new(Some(store::start(&xen)?)));
         Ok(Self { _power: Arc::new(Power(Arc::clone(&xen))), xen, store })
     }
@@ -83,6 +86,21 @@ impl Machine {
     /// Starts a program in domain 0 some of whose calls go wrong.
     pub fn faulty_process(&self, faults: &[(Which, How)]) -> Arc<Process> {
         Arc::new(Process::new(self.clone(), Plan::new(faults)))
+    }
+
+    /// Its clock, which the handles of its processes wait by.
+    pub fn clock(&self) -> Clock {
+        self.xen.time.clock()
+    }
+
+    /// Keeps the clock from jumping: for a caller who is about to do something, and does not wait.
+    pub fn hold_clock(&self) -> Hold {
+        self.xen.time.hold()
+    }
+
+    /// Notes that something happens of which the hypervisor does not hear.
+    pub(crate) fn note(&self) {
+        self.xen.time.note();
     }
 
     /// Ends xenstored, with all connections, and starts it anew with a store that knows of domain 0

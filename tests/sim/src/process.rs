@@ -81,7 +81,8 @@ impl Process {
     pub fn store(self: &Arc<Self>) -> io::Result<Client> {
         let (near, end) = relay::before(self.machine.connect()?, self)?;
         self.open().streams.push(end);
-        Client::from_stream(near).map_err(io::Error::other)
+        let client = Client::from_stream(near).map_err(io::Error::other)?;
+        Ok(client.with_clock(self.machine.clock()))
     }
 
     /// Maps a page of a domain, as a back-end or a daemon does: of HVM and PVH by its guest frame,
@@ -160,6 +161,7 @@ impl Process {
         failure: impl Fn(Errno) -> E,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
+        let _under_way = self.machine.hold_clock();
         match self.verdict(name) {
             Ok(None) => call(),
             Ok(Some(How::Undone | How::Conflict)) => Err(failure(Errno::IO)),

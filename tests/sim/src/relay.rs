@@ -18,6 +18,7 @@ use xs::proto::{Header, Op, Packet};
 
 use crate::faults::How;
 use crate::process::{Killed, Process};
+use crate::time::Hold;
 
 /// Puts a relay before the store; the end for a client, which closes it, and the relay's, to shut
 /// down.
@@ -27,15 +28,19 @@ pub(crate) fn before(
 ) -> io::Result<(UnixStream, UnixStream)> {
     let (near, client) = UnixStream::pair()?;
     let end = client.try_clone()?;
-    let replies = Replies { client: client.try_clone()?, hidden: BTreeMap::new() };
+    let replies =
+        Replies { client: client.try_clone()?, hidden: BTreeMap::new(), under_way: Vec::new() };
     let replies = Arc::new(Mutex::new(replies));
     let mut from_store = store.try_clone()?;
     let to_client = Arc::clone(&replies);
+    let machine = process.machine().clone();
     // Each ends with its stream, at either end.
     thread::spawn(move || {
         while let Ok(packet) = receive(&mut from_store)
             && lock(&to_client).pass(&packet).is_ok()
-        {}
+        {
+            machine.note();
+        }
         lock(&to_client).end();
     });
     let relay = Relay { process: Arc::clone(process), client, store, replies };
@@ -55,6 +60,8 @@ struct Replies {
     client: UnixStream,
     /// Requests whose answers the client is not to hear, and who is told that they came.
     hidden: BTreeMap<u32, mpsc::Sender<()>>,
+    /// For each request without an answer, so that nobody's time for it is up meanwhile.
+    under_way: Vec<Hold>,
 }
 
 impl Relay {
@@ -68,6 +75,7 @@ impl Relay {
     }
 
     fn forward(&mut self, request: Packet) -> io::Result<()> {
+        lock(&self.replies).under_way.push(self.process.machine().hold_clock());
         let verdict = self.process.verdict(&request.header.op.to_string());
         let ends = request.header.op == Op::TRANSACTION_END;
         match verdict.map_err(|Killed| io::ErrorKind::ConnectionReset)? {
@@ -107,6 +115,7 @@ impl Relay {
 impl Replies {
     fn pass(&mut self, packet: &Packet) -> io::Result<()> {
         let is_event = packet.header.op == Op::WATCH_EVENT;
+        let _until_sent = if is_event { None } else { self.under_way.pop() };
         let hidden = if is_event { None } else { self.hidden.remove(&packet.header.request) };
         if let Some(answered) = hidden {
             answered.send(()).unwrap_or_default();
@@ -116,6 +125,7 @@ impl Replies {
     }
 
     fn refuse(&mut self, request: &Packet, error: &str) -> io::Result<()> {
+        let _until_sent = self.under_way.pop();
         let payload = [error.as_bytes(), b"\0"].concat();
         let len = u32::try_from(payload.len()).expect("a few bytes");
         let header = Header { op: Op::ERROR, len, ..request.header };
@@ -124,6 +134,7 @@ impl Replies {
 
     fn end(&mut self) {
         self.hidden.clear();
+        self.under_way.clear();
         self.client.shutdown(Shutdown::Both).unwrap_or_default();
     }
 }

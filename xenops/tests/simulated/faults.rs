@@ -3,18 +3,12 @@
 //! Each walk does the same operation again and again, and has the first call of its process go
 //! wrong, then the second, and so on, until the operation gets past them all.
 
-use std::time::Duration;
-
 use xen_sim::{How, Process, Which};
 use xen_types::DomId;
-use xenops::{Error, GuestKind, Host, Kind, Leftover, Limits, Remnant, Result};
+use xenops::{Error, GuestKind, Host, Kind, Leftover, Remnant, Result};
 use xs::{Path, Store as _, View as _};
 
-use crate::site::{Site, within};
-
-fn long() -> Limits {
-    within(Duration::from_secs(60))
-}
+use crate::site::{Site, long};
 
 /// Has the calls of a creation fail one by one, each of which must leave nothing. How many could
 /// fail.
@@ -31,7 +25,7 @@ fn creations(kind: GuestKind, how: How) -> usize {
                 before.assert_unchanged(&site.machine);
             }
             (Ok(dom), None) => {
-                site.host().destroy(dom, &long()).unwrap();
+                site.host().destroy(dom, &long(&site.host())).unwrap();
                 before.assert_unchanged(&site.machine);
                 return failed;
             }
@@ -74,7 +68,7 @@ fn killed_creations(kind: GuestKind, how: How) -> usize {
     loop {
         let (process, host) = site.faulty(Which::Nth(killed + 1), how);
         let created = site.create(&host, kind, "");
-        others(&next).into_iter().for_each(|dom| next.destroy(dom, &long()).unwrap());
+        others(&next).into_iter().for_each(|dom| next.destroy(dom, &long(&next)).unwrap());
         let Some(call) = process.failed() else {
             created.unwrap();
             return killed;
@@ -123,7 +117,7 @@ fn ends(
             return failed;
         }
         let gone = ended.is_ok() || was_destroyed(&process, failed, how);
-        match sound.destroy(dom, &long()) {
+        match sound.destroy(dom, &long(&sound)) {
             Ok(()) => {}
             Err(error) => assert!(gone && error.kind() == Kind::NotFound, "{error:?}"),
         }
@@ -175,11 +169,11 @@ fn remove_empty(host: &Host, folder: &Path) {
 }
 
 fn destroy(host: &Host, dom: DomId) -> Result<()> {
-    host.destroy(dom, &long())
+    host.destroy(dom, &long(host))
 }
 
 fn shut_down(host: &Host, dom: DomId) -> Result<()> {
-    host.shut_down(dom, &long())
+    host.shut_down(dom, &long(host))
 }
 
 #[test]
@@ -226,8 +220,8 @@ fn a_toolstack_is_told_that_its_store_is_gone_and_another_one_goes_on() {
     let (host, before) = (site.host(), site.machine.snapshot().unwrap());
     let dom = site.create(&host, GuestKind::Pvh, "").unwrap();
     site.machine.restart_store().unwrap();
-    assert_eq!(host.destroy(dom, &long()).unwrap_err().kind(), Kind::Unavailable);
-    site.host().destroy(dom, &long()).unwrap();
+    assert_eq!(host.destroy(dom, &long(&host)).unwrap_err().kind(), Kind::Unavailable);
+    site.host().destroy(dom, &long(&site.host())).unwrap();
     before.assert_unchanged(&site.machine);
 }
 
@@ -239,5 +233,5 @@ fn a_domain_that_is_not_destroyed_is_not_left_paused() {
     let (_process, host) = site.faulty(Which::NthOf("xc_domain_destroy", 1), How::Undone);
     destroy(&host, dom).unwrap_err();
     assert!(!sound.xc().info(dom).unwrap().is_paused());
-    sound.destroy(dom, &long()).unwrap();
+    sound.destroy(dom, &long(&sound)).unwrap();
 }

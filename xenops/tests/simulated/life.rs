@@ -2,17 +2,13 @@
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use xen_types::{DomId, ShutdownReason};
-use xenops::{CreateOptions, GuestKind, Kind, VifConfig};
+use xenops::{CreateOptions, GuestKind, Kind, Remnant, VifConfig};
 use xs::{Path, Store as _, View as _};
 
-use crate::site::{Site, is_up, within};
-
-fn long() -> xenops::Limits {
-    within(Duration::from_secs(60))
-}
+use crate::site::{Site, is_up, long};
 
 #[test]
 fn a_paravirtual_guest_is_asked_to_stop_and_goes_without_a_trace() {
@@ -20,7 +16,7 @@ fn a_paravirtual_guest_is_asked_to_stop_and_goes_without_a_trace() {
     let (host, before) = (site.host(), site.machine.snapshot().unwrap());
     let dom = site.create(&host, GuestKind::Pv, "").unwrap();
     is_up(&host, dom);
-    host.shut_down(dom, &long()).unwrap();
+    host.shut_down(dom, &long(&host)).unwrap();
     before.assert_unchanged(&site.machine);
 }
 
@@ -30,11 +26,39 @@ fn a_guest_that_hears_nothing_is_left_running_with_the_request_standing() {
     let host = site.host();
     let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
     is_up(&host, dom);
-    let error = host.shut_down(dom, &within(Duration::from_millis(300))).unwrap_err();
+    let error = host.shut_down(dom, &long(&host)).unwrap_err();
     assert_eq!(error.kind(), Kind::TimedOut);
     assert_eq!(host.xc().info(dom).unwrap().shutdown, None);
     let order = Path::domain(dom).join("control/shutdown");
     assert_eq!(host.store().read(&order).unwrap(), b"poweroff");
+}
+
+#[test]
+fn a_deaf_guest_comes_and_goes_within_a_moment_though_a_minute_is_waited_for_it() {
+    let site = Site::new();
+    let (host, before) = (site.host(), site.machine.snapshot().unwrap());
+    let (start, machines) = (Instant::now(), host.store().clock().now());
+    let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
+    assert_eq!(host.shut_down(dom, &long(&host)).unwrap_err().kind(), Kind::TimedOut);
+    host.destroy(dom, &long(&host)).unwrap();
+    assert!(host.store().clock().now() >= machines + Duration::from_secs(60));
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    before.assert_unchanged(&site.machine);
+}
+
+#[test]
+fn a_domain_whose_page_another_program_has_is_named_after_the_time_that_its_end_is_given() {
+    let site = Site::new();
+    let (host, backend) = (site.host(), site.machine.process());
+    let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
+    let page = backend.map_page(dom, 0).unwrap();
+    let before = host.store().clock().now();
+    let error = host.destroy(dom, &long(&host)).unwrap_err();
+    assert_eq!(error.leftovers().len(), 1, "{error:?}");
+    assert!(matches!(error.leftovers()[0].what, Remnant::Domain(_)), "{error:?}");
+    assert!(host.store().clock().now() >= before + Duration::from_secs(5));
+    drop(page);
+    assert_eq!(host.xc().info(dom).unwrap_err().kind(), Kind::NotFound);
 }
 
 #[test]
@@ -43,7 +67,7 @@ fn a_guest_that_acknowledges_and_does_nothing_is_told_from_a_deaf_one() {
     let host = site.host();
     let dom = site.create(&host, GuestKind::Pv, "lazy").unwrap();
     is_up(&host, dom);
-    let error = host.shut_down(dom, &within(Duration::from_millis(600))).unwrap_err();
+    let error = host.shut_down(dom, &long(&host)).unwrap_err();
     let text = std::error::Error::source(&error).unwrap().to_string();
     assert!(text.ends_with("the request is acknowledged"), "{text}");
 }
@@ -54,7 +78,7 @@ fn a_guest_that_crashes_when_asked_to_stop_is_left_to_be_looked_at() {
     let host = site.host();
     let dom = site.create(&host, GuestKind::Pvh, "crash-asked").unwrap();
     is_up(&host, dom);
-    host.shut_down(dom, &long()).unwrap_err();
+    host.shut_down(dom, &long(&host)).unwrap_err();
     assert_eq!(host.xc().info(dom).unwrap().shutdown, Some(ShutdownReason::Crash));
 }
 
@@ -67,7 +91,7 @@ fn what_one_toolstack_made_another_one_removes() {
     let second = site.host();
     is_up(&second, dom);
     first.kill();
-    second.destroy(dom, &long()).unwrap();
+    second.destroy(dom, &long(&second)).unwrap();
     before.assert_unchanged(&site.machine);
 }
 
@@ -79,7 +103,7 @@ fn a_guest_is_restored_only_with_the_addresses_that_it_had() {
     config.vif.push(VifConfig::new("xenbr0"));
     let saved = File::open("/dev/null").unwrap();
 
-    let error = host.restore(saved.as_fd(), &config, CreateOptions::default(), &long());
+    let error = host.restore(saved.as_fd(), &config, CreateOptions::default(), &long(&host));
 
     let error = error.unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid, "{error:?}");
@@ -95,6 +119,6 @@ fn what_a_gone_domains_home_leads_to_elsewhere_is_not_removed() {
     host.store().write(&vm, other.as_str()).unwrap();
     host.store().write(&other, "kept").unwrap();
     let before = site.machine.snapshot().unwrap();
-    assert_eq!(host.destroy(dom, &long()).unwrap_err().kind(), Kind::Invalid);
+    assert_eq!(host.destroy(dom, &long(&host)).unwrap_err().kind(), Kind::Invalid);
     before.assert_unchanged(&site.machine);
 }

@@ -7,7 +7,7 @@ use xenops::device::Vbd;
 use xenops::{AttachOptions, DetachOptions, GuestKind, Hotplug, Kind};
 use xs::{Store as _, View as _};
 
-use crate::site::{Site, is_up, within};
+use crate::site::{Site, is_up};
 
 #[test]
 fn what_could_not_be_detached_is_not_attached_by_any_policy() {
@@ -19,7 +19,8 @@ fn what_could_not_be_detached_is_not_attached_by_any_policy() {
     let disk = Vbd::qdisk("xvda".parse().unwrap(), devices::Format::Raw, "/a.img").unwrap();
     let options = AttachOptions { hotplug: Hotplug::Scripts, ..AttachOptions::default() };
 
-    let error = host.attach(dom, &disk, options, &within(Duration::from_secs(20))).unwrap_err();
+    let error =
+        host.attach(dom, &disk, options, &host.limits(Duration::from_secs(20))).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Unavailable, "{error:?}");
     assert_eq!(
@@ -40,7 +41,7 @@ fn a_device_of_another_machine_is_not_attached_on_this_one() {
     let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
     is_up(&host, dom);
     let before = site.machine.snapshot().unwrap();
-    let limits = within(Duration::from_secs(20));
+    let limits = host.limits(Duration::from_secs(20));
 
     let error = host.attach(dom, &disk(), AttachOptions::default(), &limits).unwrap_err();
 
@@ -56,7 +57,7 @@ fn a_device_of_another_machine_is_not_detached_on_this_one() {
     let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
     let (tree, ends) = (disk().tree(dom), disk().ends(dom));
     host.store().transaction(|tx| tree.write_to(tx)).unwrap();
-    let limits = within(Duration::from_secs(20));
+    let limits = host.limits(Duration::from_secs(20));
 
     let detached = host.detach(&ends.device, DetachOptions { force: true }, &limits);
     let destroyed = host.destroy(dom, &limits);
@@ -93,7 +94,7 @@ fn a_record_that_makes_no_sense_is_another_device_to_a_removal() {
     let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
     let bad = disk().ends(dom).record();
     host.store().write(&bad.join("backend"), "/nowhere").unwrap();
-    let limits = within(Duration::from_secs(20));
+    let limits = host.limits(Duration::from_secs(20));
 
     let refused = host.destroy(dom, &limits).unwrap_err();
     assert_eq!(refused.cause().to_string(), "it has devices of kind vbd, which cannot be removed");

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use xc::Release;
-use xen_sim::{Hardware, How, Machine, Process, Which};
-use xen_types::{Deadline, DomId, MiB};
+use xen_sim::{Hardware, How, Machine, Pace, Process, Which};
+use xen_types::{DomId, MiB};
 use xenops::{CreateOptions, DomainConfig, GuestKind, Host, Limits};
 use xs::{Path, View as _};
 
@@ -27,7 +27,9 @@ impl Site {
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).expect("a folder for the test");
         fs::write(folder.join("kernel"), xen_sim::kernel()).expect("room for a kernel");
-        let machine = Machine::start(&Hardware::new(Release::new(4, 17))).expect("a machine");
+        let mut hardware = Hardware::new(Release::new(4, 17));
+        hardware.pace = Pace::Jumping;
+        let machine = Machine::start(&hardware).expect("a machine");
         Self { machine, folder }
     }
 
@@ -65,7 +67,7 @@ impl Site {
         cmdline: &str,
     ) -> xenops::Result<DomId> {
         let options = CreateOptions::default();
-        host.create(&self.config(kind, cmdline), options, &within(Duration::from_secs(60)))
+        host.create(&self.config(kind, cmdline), options, &long(host))
     }
 }
 
@@ -75,8 +77,9 @@ impl Drop for Site {
     }
 }
 
-pub(crate) fn within(time: Duration) -> Limits {
-    Limits::until(Deadline::after(time))
+/// Limits that nothing should need.
+pub(crate) fn long(host: &Host) -> Limits {
+    host.limits(Duration::from_secs(60))
 }
 
 /// Asks until the answer is yes, at most a minute.

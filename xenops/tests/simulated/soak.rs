@@ -15,13 +15,11 @@ mod held;
 mod lot;
 
 use std::sync::Arc;
-use std::time::Duration;
-
 use xen_sim::{How, Process, Which};
 use xen_types::DomId;
-use xenops::{CreateOptions, GuestKind, Host, Limits, Result};
+use xenops::{CreateOptions, GuestKind, Host, Result};
 
-use crate::site::{Site, within};
+use crate::site::{Site, long};
 use held::{Held, resident};
 use lot::{Cycle, End, Life, Lot};
 
@@ -97,7 +95,7 @@ impl Soak {
             let (process, host) = site.faulty_in(&[]);
             let dom = site.create(&host, kind, "").unwrap();
             let calls = process.calls().len();
-            host.destroy(dom, &long()).unwrap();
+            host.destroy(dom, &long(&host)).unwrap();
             calls
         });
         let [(first, one), (second, other)] = [site.faulty_in(&[]), site.faulty_in(&[])];
@@ -119,8 +117,8 @@ impl Soak {
         let dom = self.create(&self.toolstacks[life.creator], name, life.kind).unwrap();
         let host = &self.toolstacks[life.remover];
         match life.end {
-            End::Destroy => host.destroy(dom, &long()),
-            End::ShutDown => host.shut_down(dom, &long()),
+            End::Destroy => host.destroy(dom, &long(host)),
+            End::ShutDown => host.shut_down(dom, &long(host)),
         }
         .unwrap();
     }
@@ -132,7 +130,7 @@ impl Soak {
         let dies = matches!(how, How::DeathBefore | How::DeathAfter);
         match created {
             // A creation that had to wait less had fewer calls.
-            Ok(dom) if process.failed().is_none() => host.destroy(dom, &long()).unwrap(),
+            Ok(dom) if process.failed().is_none() => host.destroy(dom, &long(&host)).unwrap(),
             Ok(dom) => panic!("made domain {dom} in spite of {:?}", process.failed()),
             Err(_) if dies => self.sweep(),
             Err(error) => assert!(error.leftovers().is_empty(), "{:?}", error.leftovers()),
@@ -143,16 +141,12 @@ impl Soak {
         let next = self.site.host();
         let domains = next.xc().domains().unwrap();
         let guests = domains.iter().map(|domain| domain.id).filter(|dom| *dom != DomId::DOM0);
-        guests.for_each(|dom| next.destroy(dom, &long()).unwrap());
+        guests.for_each(|dom| next.destroy(dom, &long(&next)).unwrap());
     }
 
     fn create(&self, host: &Host, name: &str, kind: GuestKind) -> Result<DomId> {
         let mut config = self.site.config(kind, "");
         config.name = name.into();
-        host.create(&config, CreateOptions::default(), &long())
+        host.create(&config, CreateOptions::default(), &long(host))
     }
-}
-
-fn long() -> Limits {
-    within(Duration::from_secs(60))
 }
