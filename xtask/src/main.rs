@@ -39,6 +39,9 @@ enum Command {
         /// The release of Xen.
         #[arg(long, value_name = "VERSION", default_value = "4.17")]
         xen: XenRelease,
+        /// On a simulated machine, where there is no QEMU.
+        #[arg(long, conflicts_with = "xen")]
+        sim: bool,
     },
     /// Everything that must pass: `check`, `headers`, `valgrind`, `fuzz`, the tests on the store
     /// daemons, then all tests on every real Xen. What CI runs.
@@ -79,7 +82,8 @@ fn main() -> ExitCode {
     let root = workspace::root();
     let done = |()| ExitCode::SUCCESS;
     let outcome = match Cli::parse().command {
-        Command::Demo { xen } => demo::run(&root, xen).map(done),
+        Command::Demo { sim: true, .. } => demo::simulate(&root).map(done),
+        Command::Demo { xen, .. } => demo::run(&root, xen).map(done),
         Command::Test => check::check(&root)
             .and_then(|()| valgrind::run())
             .and_then(|()| headers::run())

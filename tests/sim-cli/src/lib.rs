@@ -10,15 +10,18 @@
 //! create /tmp/web.toml
 //! list
 //! shutdown web
+//! unchanged                   # of the simulation: fails unless all is as it was at the start
 //! END
 //! ```
+//!
+//! With `--show` each line of the script is printed before it is run, comments too.
 //!
 //! The status is that of the last command that failed, 0 if none did.
 //!
 //! What it does not do: quote words, which are separated by spaces.
 
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stderr, reason = "it is a program")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
 use std::io::{self, BufRead};
 use std::path::PathBuf;
@@ -26,12 +29,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::{env, fs, iter, process};
 
-use xen_sim::{Hardware, Machine, Process};
+use xen_sim::{Hardware, Machine, Process, Snapshot};
 use xenops::Host;
 
-/// Runs all command lines of a script on a new machine.
-pub fn run(script: impl BufRead) -> ExitCode {
-    match Site::new().and_then(|site| site.run(script)) {
+/// Runs all command lines of a script on a new machine, and prints them if `show`.
+pub fn run(script: impl BufRead, show: bool) -> ExitCode {
+    match Site::new().and_then(|site| site.run(script, show)) {
         Ok(status) => status,
         Err(error) => {
             eprintln!("xenops-sim: {error}");
@@ -44,6 +47,8 @@ pub fn run(script: impl BufRead) -> ExitCode {
 #[derive(Debug)]
 struct Site {
     toolstack: Arc<Process>,
+    /// What the machine was like at the start.
+    fresh: Snapshot,
     locks: PathBuf,
 }
 
@@ -51,13 +56,16 @@ impl Site {
     fn new() -> io::Result<Self> {
         let machine = Machine::start(&Hardware::default())?;
         let locks = env::temp_dir().join(format!("xenops-sim-{}", process::id()));
-        Ok(Self { toolstack: machine.process(), locks })
+        Ok(Self { toolstack: machine.process(), fresh: machine.snapshot()?, locks })
     }
 
-    fn run(&self, script: impl BufRead) -> io::Result<ExitCode> {
+    fn run(&self, script: impl BufRead, show: bool) -> io::Result<ExitCode> {
         let mut last = ExitCode::SUCCESS;
         for line in script.lines() {
             let line = line?;
+            if show {
+                print(&line);
+            }
             let words: Vec<_> =
                 line.split_whitespace().take_while(|w| !w.starts_with('#')).collect();
             let status = match words[..] {
@@ -66,6 +74,7 @@ impl Site {
                     fs::write(file, xen_sim::kernel())?;
                     continue;
                 }
+                ["unchanged"] => self.unchanged()?,
                 _ => {
                     let host = self.host()?;
                     xenops_cli::run(iter::once("xenops").chain(words), || Ok(host))
@@ -78,12 +87,34 @@ impl Site {
         Ok(last)
     }
 
+    fn unchanged(&self) -> io::Result<ExitCode> {
+        let now = self.toolstack.machine().snapshot()?;
+        if now == self.fresh {
+            println!("the machine is as it was: domains, memory, event channels, store");
+            return Ok(ExitCode::SUCCESS);
+        }
+        eprintln!("the machine is not as it was: {now:#?}");
+        Ok(ExitCode::FAILURE)
+    }
+
     fn host(&self) -> io::Result<Host> {
         let toolstack = &self.toolstack;
         let host = Host::from_parts(toolstack.store()?, toolstack.xc(), toolstack.xg());
         Ok(host.of_another_machine(&self.locks))
     }
 }
+
+/// Prints a line of a script as what it is.
+fn print(line: &str) {
+    match line.strip_prefix('#') {
+        Some(comment) => println!("\n=={comment}"),
+        None if OURS.iter().any(|word| line.starts_with(word)) => println!("simulation# {line}"),
+        None => println!("simulation# xenops {line}"),
+    }
+}
+
+/// What is for the simulation, and not for the command.
+const OURS: [&str; 2] = ["kernel ", "unchanged"];
 
 impl Drop for Site {
     fn drop(&mut self) {
