@@ -54,6 +54,11 @@ impl DomainPaths {
         below(&self.home().join("error/device"), kind).join(number).join("error")
     }
 
+    /// The most memory that it may have, in KiB, which the guest can read.
+    pub fn most_memory(self) -> Path {
+        self.home().join("memory/static-max")
+    }
+
     /// Where the path of its [`vm`] stands.
     pub fn vm(self) -> Path {
         self.home().join("vm")

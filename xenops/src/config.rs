@@ -1,6 +1,6 @@
 //! What a domain shall be: the description that [`crate::Host::create`] starts from.
 //!
-//! With the `serde` feature it deserialises from the same keys that the `xenops` command reads from
+//! With the `serde` feature it has the same keys, read and written, that the `xenops` command has in
 //! a TOML file.
 
 mod devices;
@@ -25,7 +25,7 @@ pub use self::devices::{DiskMode, VbdConfig, VifConfig};
 /// assert!(config.check().is_ok());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct DomainConfig {
@@ -33,7 +33,7 @@ pub struct DomainConfig {
     /// characters and no `/`.
     pub name: String,
     /// The identity over restarts; a random one when absent.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub uuid: Option<DomainUuid>,
     /// How the guest is virtualised.
     #[cfg_attr(feature = "serde", serde(rename = "type"))]
@@ -41,7 +41,7 @@ pub struct DomainConfig {
     /// The kernel image, read in the control domain.
     pub kernel: PathBuf,
     /// The initial ramdisk, if any.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub ramdisk: Option<PathBuf>,
     /// The kernel's command line.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -55,10 +55,10 @@ pub struct DomainConfig {
     #[cfg_attr(feature = "serde", serde(default))]
     pub tsc_mode: TscMode,
     /// Its disks.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub vbd: Vec<VbdConfig>,
     /// Its network interfaces.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub vif: Vec<VifConfig>,
 }
 

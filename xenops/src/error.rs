@@ -158,6 +158,9 @@ pub enum Problem {
     /// What should be a file is something else.
     #[error("{} is not a file", .0.display())]
     NoFile(PathBuf),
+    /// No configuration says all there is about a device, which would come back as another one.
+    #[error("{0} has options that a configuration cannot have, or is of a kind that it cannot")]
+    NotDescribed(DeviceId),
     /// The native policy does not do this for a device.
     #[error("hotplug without scripts does not {0}")]
     NotNative(&'static str),
@@ -341,6 +344,7 @@ impl Problem {
             Self::NotEnoughMemory { .. } => Kind::NoMemory,
             Self::NoFilter
             | Self::NoShadowPaging
+            | Self::NotDescribed(_)
             | Self::OtherDevice(_)
             | Self::OtherDevices(_)
             | Self::OtherMachine

@@ -30,6 +30,7 @@ pub mod channel;
 mod config;
 mod console;
 mod create;
+mod describe;
 pub mod device;
 mod domain;
 mod error;

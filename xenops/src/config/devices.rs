@@ -16,7 +16,7 @@ use crate::error::Problem;
 /// assert!(VbdConfig::new("/dev/xvda9000", "/dev/vg/web").spec().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct VbdConfig {
@@ -44,17 +44,17 @@ pub enum DiskMode {
 
 /// A network interface, `[[vif]]` in a configuration file. They are numbered in their order, from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct VifConfig {
     /// The bridge that it becomes part of.
     pub bridge: String,
     /// Its address; a random one of Xen's when absent.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub mac: Option<String>,
     /// How much the guest may send, such as `10Mb/s`.
-    #[cfg_attr(feature = "serde", serde(default))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub rate: Option<String>,
 }
 

@@ -44,11 +44,12 @@ pub(super) fn skeleton(dom: DomId, uuid: DomainUuid, config: &DomainConfig) -> T
 
 /// What is known once the domain is built.
 pub(super) fn published(dom: DomId, config: &DomainConfig, store: (u64, Port)) -> Tree {
-    let home = DomainPaths(dom).home();
+    let own = DomainPaths(dom);
+    let home = own.home();
     let KiB(memory) = config.memory.to_kib();
     let (ring, port) = store;
     let mut tree = Tree::new();
-    tree.value(home.join("memory/static-max"), memory)
+    tree.value(own.most_memory(), memory)
         .value(home.join("memory/target"), memory)
         .value(home.join("memory/videoram"), 0)
         .value(home.join("store/port"), port)

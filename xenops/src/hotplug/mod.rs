@@ -194,7 +194,7 @@ fn lists(iptables: &Path, limits: &Limits) -> Result<(), Cause> {
 }
 
 /// The text of a key of a record; `None` if it is missing, empty or no text.
-fn field<'a>(record: &'a Record, key: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(record: &'a Record, key: &str) -> Option<&'a str> {
     let value = record.fields().get(key)?;
     str::from_utf8(value).ok().filter(|text| !text.is_empty())
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "also in what tests share")]
 
+mod describe;
 mod faults;
 mod life;
 mod plug;
