@@ -80,6 +80,13 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "120")]
         timeout: Duration,
     },
+    /// Save a domain into a new file and remove it
+    Save(Save),
+    /// Create a domain that is what a file of `save` holds; prints its number
+    ///
+    /// The file says which disks of this host the domain gets. Of a file from somebody who is not to
+    /// decide that, use the memory only: give --config.
+    Restore(Restore),
     /// Attach a device to a domain; prints its number
     #[command(subcommand)]
     Attach(Attach),
@@ -102,6 +109,41 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
         timeout: Duration,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Save {
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) domain: String,
+    /// The file, which must not be there yet
+    pub(crate) file: PathBuf,
+    /// Let it run while most of its memory is written
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Let it go on afterwards
+    #[arg(long)]
+    pub(crate) checkpoint: bool,
+    /// Leave it paused afterwards
+    #[arg(long, conflicts_with = "checkpoint")]
+    pub(crate) leave_paused: bool,
+    /// Give up after this many seconds; the domain runs on
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Restore {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// The configuration, instead of the one that the file has: with another name, say
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Leave it paused
+    #[arg(long)]
+    pub(crate) paused: bool,
+    /// Give up so many seconds after the file has been found whole
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,7 +9,7 @@ use xenops::{Cancel, CreateOptions, Deadline, DomainConfig, Host, KernelCache, L
 
 use crate::args::{Command, Output};
 use crate::failure::{self, Failure};
-use crate::{devices, print, signals, terminal};
+use crate::{devices, print, saved, signals, terminal};
 
 pub(crate) fn run(
     command: Command,
@@ -63,6 +63,8 @@ pub(crate) fn run(
             }
             Ok(host.shut_down(domain, &limits)?)
         }
+        Command::Save(what) => saved::save(what, open),
+        Command::Restore(what) => saved::restore(what, open),
         Command::Attach(what) => devices::attach(what, open),
         Command::Detach(what) => devices::detach(what, open),
         Command::Devices { domain, output } => devices::list(&domain, output, open),
@@ -79,7 +81,7 @@ pub(crate) fn run(
     }
 }
 
-fn read_config(path: &Path) -> Result<DomainConfig, Failure> {
+pub(crate) fn read_config(path: &Path) -> Result<DomainConfig, Failure> {
     let text =
         std::fs::read_to_string(path).map_err(|error| Failure::ReadConfig(path.into(), error))?;
     let config: DomainConfig =

@@ -30,6 +30,10 @@ pub(crate) enum Failure {
     ParseConfig(PathBuf, toml::de::Error),
     /// The configuration file makes no sense.
     Config(PathBuf, Problem),
+    /// The configuration of a domain cannot be written.
+    Describe(toml::ser::Error),
+    /// A saved domain without a configuration that is read here.
+    NoConfig(PathBuf),
     /// A device is described in a way that cannot be.
     Device(xenops::device::Invalid),
     /// `--until` was not seen in time.
@@ -44,11 +48,13 @@ impl Failure {
     /// The exit status.
     pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::ReadConfig(..) | Self::ParseConfig(..) | Self::Config(..) | Self::Device(_) => {
-                USAGE
-            }
+            Self::ReadConfig(..)
+            | Self::ParseConfig(..)
+            | Self::Config(..)
+            | Self::NoConfig(_)
+            | Self::Device(_) => USAGE,
             Self::NotSeen(_) => TIMED_OUT,
-            Self::Io(..) => FAILED,
+            Self::Describe(_) | Self::Io(..) => FAILED,
             Self::Quiet(status) => *status,
             Self::Operation(error) => match (error.cause(), error.kind()) {
                 (Cause::Problem(Problem::NoSuchDomain), _)
@@ -84,6 +90,15 @@ impl fmt::Display for Failure {
                 writeln!(f, "xenops: parse {}: {message}", name(path))
             }
             Self::Config(path, problem) => writeln!(f, "xenops: {}: {problem}", name(path)),
+            Self::Describe(error) => {
+                let message = print::printable(&error.to_string());
+                writeln!(f, "xenops: write the configuration of the domain: {message}")
+            }
+            Self::NoConfig(path) => {
+                let path = name(path);
+                let hint = "give one with --config";
+                writeln!(f, "xenops: {path} has no configuration of a domain in it: {hint}")
+            }
             Self::Device(error) => writeln!(f, "xenops: {}", chain(error)),
             Self::NotSeen(text) => writeln!(f, "xenops: {text:?} was not printed in time"),
             Self::Io(operation, error) => writeln!(f, "xenops: {operation}: {error}"),

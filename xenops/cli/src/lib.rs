@@ -12,6 +12,7 @@ mod commands;
 mod devices;
 mod failure;
 mod print;
+mod saved;
 mod signals;
 mod terminal;
 
@@ -25,8 +26,8 @@ use crate::failure::Failure;
 
 /// Runs one command line, whose first word is the program's name, on the host that `open` gives.
 ///
-/// `open` is called only once the command line and, for `create`, the configuration file are known
-/// to be good.
+/// `open` is called only once the command line, for `create` the configuration file and for `restore`
+/// the saved domain are known to be good.
 pub fn run<I, T>(arguments: I, open: impl FnOnce() -> xenops::Result<Host>) -> ExitCode
 where
     I: IntoIterator<Item = T>,

@@ -54,6 +54,28 @@ fn a_configuration_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_domain_that_was_saved_is_looked_at_before_xen_is_looked_for() {
+    let output = xenops(&["restore", "/nowhere/web.saved"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("/nowhere/web.saved"), "{}", said(&output));
+    assert!(said(&output).ends_with(": No such file or directory (os error 2)\n"));
+
+    let path = std::env::temp_dir().join(format!("xenops-other-{}.saved", std::process::id()));
+    std::fs::write(&path, [0; 4096]).expect("write a file");
+    let output = xenops(&["restore", &path.to_string_lossy()]);
+    std::fs::remove_file(&path).expect("remove it");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("does not begin with its magic number"), "{}", said(&output));
+}
+
+#[test]
+fn a_domain_that_goes_on_is_not_left_paused_too() {
+    let output = xenops(&["save", "web", "web.saved", "--checkpoint", "--leave-paused"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("cannot be used with"), "{}", said(&output));
+}
+
+#[test]
 fn no_library_of_xen_is_linked() {
     let ldd = Command::new("ldd").arg(env!("CARGO_BIN_EXE_xenops")).output().expect("start ldd");
     let libraries = String::from_utf8_lossy(&ldd.stdout);
