@@ -10,6 +10,7 @@ mod counting;
 mod dom0;
 mod support;
 
+mod commands;
 mod save_damaged;
 mod save_failed;
 mod save_restore;
