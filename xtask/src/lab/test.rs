@@ -3,7 +3,8 @@
 //! All of them are ignored, so that a plain `cargo test` reports them and runs none. The
 //! tests of a release share one machine, but for those of `own_vm`, which ruin theirs and get one
 //! each, those of `two_nodes`, which share one that is more than the plain machine, and those of `hvm`,
-//! whose machine has a device model in dom0.
+//! whose machine has a device model in dom0. Those of `two_boots` have two, one after the other: what the
+//! first leaves in `/host` the second finds there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,6 +34,8 @@ enum Place {
     DeviceModel,
     /// A machine for each of them.
     Own,
+    /// A machine for each module of them, in the order of their names, and one `/host` for all.
+    Boots,
 }
 
 impl Place {
@@ -42,6 +45,7 @@ impl Place {
             "hypervisor" => Self::Hypervisor,
             "two_nodes" => Self::TwoNodes,
             "hvm" => Self::DeviceModel,
+            "two_boots" => Self::Boots,
             _ => Self::Shared,
         }
     }
@@ -51,7 +55,7 @@ impl Place {
         match self {
             Self::TwoNodes => Options { numa: 2, extra_xen: "sched=credit".into(), ..plain },
             Self::DeviceModel => Options { device_model: true, ..plain },
-            Self::Shared | Self::Hypervisor | Self::Own => plain,
+            Self::Shared | Self::Hypervisor | Self::Own | Self::Boots => plain,
         }
     }
 }
@@ -131,8 +135,18 @@ fn joined(thread: thread::ScopedJoinHandle<'_, Result<Tally>>) -> Result<Tally> 
 struct Run {
     program: TestProgram,
     place: Place,
-    /// The only test to run.
-    alone: Option<String>,
+    only: Only,
+}
+
+/// Which tests of a program run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Only {
+    /// Those that the filter selects.
+    Chosen,
+    /// This one.
+    Test(String),
+    /// Those of this module, whatever the filter selects: a later one builds on them.
+    Module(String),
 }
 
 /// What ran, added up over the test programs.
@@ -149,14 +163,23 @@ fn plan(programs: &[TestProgram], filter: Option<&str>) -> Result<Vec<Run>> {
         let wanted = |test: &String| filter.is_none_or(|filter| test.contains(filter));
         let tests: Vec<_> = tests_of(&program.path)?.into_iter().filter(wanted).collect();
         let place = Place::of(&program.name);
-        let run = |alone| Run { program: program.clone(), place, alone };
-        if place == Place::Own {
-            runs.extend(tests.into_iter().map(|test| run(Some(test))));
-        } else if !tests.is_empty() {
-            runs.push(run(None));
+        let run = |only| Run { program: program.clone(), place, only };
+        match place {
+            Place::Own => runs.extend(tests.into_iter().map(|test| run(Only::Test(test)))),
+            _ if tests.is_empty() => {}
+            Place::Boots => {
+                let modules = modules_of(&tests_of(&program.path)?);
+                runs.extend(modules.into_iter().map(|module| run(Only::Module(module))));
+            }
+            _ => runs.push(run(Only::Chosen)),
         }
     }
     Ok(runs)
+}
+
+/// The modules that tests are in, in order.
+fn modules_of(tests: &[String]) -> BTreeSet<String> {
+    tests.iter().filter_map(|test| Some(test.split_once("::")?.0.to_owned())).collect()
 }
 
 /// What runs on which machine: first all that share one, then those that get their own.
@@ -164,7 +187,7 @@ fn machines(runs: &[Run]) -> Vec<Vec<&Run>> {
     let at = |place| runs.iter().filter(move |run| run.place == place);
     let shared = [Place::Shared, Place::Hypervisor, Place::TwoNodes, Place::DeviceModel]
         .map(|place| at(place).collect::<Vec<_>>());
-    let own = at(Place::Own).map(|run| vec![run]);
+    let own = at(Place::Own).chain(at(Place::Boots)).map(|run| vec![run]);
     shared.into_iter().filter(|runs| !runs.is_empty()).chain(own).collect()
 }
 
@@ -191,8 +214,9 @@ struct Release<'a> {
 impl Release<'_> {
     fn run(&self, runs: &[Run]) -> Result<Tally> {
         let (mut tally, mut calls) = (Tally::default(), BTreeSet::new());
+        let boots = Kept::between_boots(self.xen)?;
         for runs in machines(runs) {
-            self.on_one_machine(&runs, &mut tally, &mut calls)?;
+            self.on_one_machine(&runs, &boots, &mut tally, &mut calls)?;
         }
         // A part of the tests, or failing ones, make a part of the calls.
         if self.choice.filter.is_none() && tally.failed == 0 {
@@ -204,11 +228,15 @@ impl Release<'_> {
     fn on_one_machine(
         &self,
         runs: &[&Run],
+        boots: &Kept,
         tally: &mut Tally,
         calls: &mut BTreeSet<String>,
     ) -> Result<()> {
         let Some(first) = runs.first() else { return Ok(()) };
-        let options = first.place.options(self);
+        let mut options = first.place.options(self);
+        if first.place == Place::Boots {
+            options.share = Some(boots.0.clone());
+        }
         let mut machine = Machine::boot(&options, &|line| eprintln!("lab {}: {line}", self.xen))?;
         for run in runs {
             self.start(run, &mut machine, tally)
@@ -226,9 +254,10 @@ impl Release<'_> {
         machine.push_if_changed(&run.program.path, &program)?;
         let mut argv = vec![program.to_string_lossy().into_owned()];
         argv.extend(["--ignored", "--test-threads=1"].map(String::from));
-        match &run.alone {
-            Some(test) => argv.extend(["--exact".into(), test.clone()]),
-            None => argv.extend(self.choice.filter.map(String::from)),
+        match &run.only {
+            Only::Test(test) => argv.extend(["--exact".into(), test.clone()]),
+            Only::Module(module) => argv.push(format!("{module}::")),
+            Only::Chosen => argv.extend(self.choice.filter.map(String::from)),
         }
         self.say(&format!("     Running the tests of {}", run.program.name))?;
         let mut seen = None;
@@ -272,6 +301,28 @@ impl Release<'_> {
     }
 }
 
+/// A folder that is `/host` of one machine after the other, removed in the end.
+#[derive(Debug)]
+struct Kept(PathBuf);
+
+impl Kept {
+    fn between_boots(xen: XenRelease) -> Result<Self> {
+        // Beside the machines: dom0 wants a file system with user xattrs.
+        let name = format!("lab/boots-{}-{xen}", std::process::id());
+        let path = build::target()?.join(name);
+        fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("{} is left behind: {error}", self.0.display());
+        }
+    }
+}
+
 /// Reads libtest's last line: `test result: ok. 3 passed; 0 failed; ...`.
 fn result_line(line: &str) -> Option<Tally> {
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
@@ -286,20 +337,22 @@ fn result_line(line: &str) -> Option<Tally> {
 mod tests {
     use super::*;
 
-    fn run(file: &str, alone: Option<&str>) -> Run {
+    fn run(file: &str, only: Only) -> Run {
         let program = TestProgram { name: file.into(), path: PathBuf::new() };
-        Run { program, place: Place::of(file), alone: alone.map(String::from) }
+        Run { program, place: Place::of(file), only }
     }
 
     #[test]
     fn files_share_machines_of_their_kind_and_ruinous_tests_get_their_own() {
         let runs = [
-            run("host", None),
-            run("own_vm", Some("a")),
-            run("own_vm", Some("b")),
-            run("two_nodes", None),
-            run("hvm", None),
-            run("xenbus", None),
+            run("host", Only::Chosen),
+            run("own_vm", Only::Test("a".into())),
+            run("own_vm", Only::Test("b".into())),
+            run("two_boots", Only::Module("first".into())),
+            run("two_boots", Only::Module("second".into())),
+            run("two_nodes", Only::Chosen),
+            run("hvm", Only::Chosen),
+            run("xenbus", Only::Chosen),
         ];
         let names = |runs: Vec<&Run>| runs.iter().map(|run| run.program.name.clone()).collect();
         let machines: Vec<Vec<String>> = machines(&runs).into_iter().map(names).collect();
@@ -310,9 +363,17 @@ mod tests {
                 vec!["two_nodes"],
                 vec!["hvm"],
                 vec!["own_vm"],
-                vec!["own_vm"]
+                vec!["own_vm"],
+                vec!["two_boots"],
+                vec!["two_boots"]
             ]
         );
+    }
+
+    #[test]
+    fn the_first_boot_comes_before_the_second() {
+        let tests = ["second_boot::a", "first_boot::b", "first_boot::a"].map(String::from);
+        assert!(modules_of(&tests).into_iter().eq(["first_boot", "second_boot"]));
     }
 
     #[test]
