@@ -51,7 +51,7 @@ pub(crate) struct Ready {
     pub(crate) nodes: Vec<(&'static str, String)>,
     /// A disk.
     image: Option<Image>,
-    /// What keeps the disk ours until the store says so.
+    /// What keeps a block device ours until the store says so.
     lock: Option<Lock>,
 }
 

@@ -31,6 +31,9 @@ pub(super) fn prepare(host: &Host, record: &Record, limits: &Limits) -> Result<R
             let lock = Lock::of_disks(&host.locks, limits)?;
             let image = Image::open(path, field(record, "mode") == Some("w"))?;
             image.check_unused(host)?;
+            // A loop device is seen by everybody who looks at the file from here on. A block device is
+            // in use once the store has its number.
+            let lock = image.loop_device().is_none().then_some(lock);
             let mut nodes = vec![
                 ("type", "phy".to_owned()),
                 ("physical-device", image.number()?.to_string()),
@@ -38,7 +41,7 @@ pub(super) fn prepare(host: &Host, record: &Record, limits: &Limits) -> Result<R
                 (STATUS, CONNECTED.to_owned()),
             ];
             nodes.extend(image.loop_device().map(|node| ("node", node.display().to_string())));
-            Ok(Ready { nodes, image: Some(image), lock: Some(lock) })
+            Ok(Ready { nodes, image: Some(image), lock })
         }
         Kind::Vif => {
             Port::of(record)?;
