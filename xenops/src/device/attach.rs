@@ -48,7 +48,7 @@ impl Host {
         not_control(dom).map_err(|problem| fail(problem.into()))?;
         let host = self.within(limits);
         let (_lock, _) = host.lock_devices(dom, limits).map_err(fail)?;
-        host.plug(&device, spec.tree(dom), options, limits)?;
+        self.plug(&device, spec.tree(dom), options, limits)?;
         Ok(device)
     }
 
@@ -71,7 +71,8 @@ impl Host {
         }
     }
 
-    /// Brings a device. The caller holds the domain's lock.
+    /// Brings a device. The caller holds the domain's lock. Only what is not undone ends at the deadline of
+    /// `limits`, so this host shall have none of its own that is as early.
     pub(crate) fn plug(
         &self,
         device: &DeviceId,
@@ -85,7 +86,8 @@ impl Host {
         check_handled(&asked)
             .and_then(|()| self.check_machine())
             .map_err(|problem| fail(problem.into()))?;
-        let mut ready = options.hotplug.prepare(self, &asked, limits).map_err(fail)?;
+        let host = self.within(limits);
+        let mut ready = options.hotplug.prepare(&host, &asked, limits).map_err(fail)?;
         let (back, top) = (asked.ends().backend(), asked.ends().record());
         for (key, value) in &ready.nodes {
             tree.value(back.join(*key), value).value(top.join(*key), value);
@@ -95,7 +97,7 @@ impl Host {
         let ends = record.ends();
 
         let mut may_be_there = false;
-        let written = self.store.transaction(|tx| {
+        let written = host.store.transaction(|tx| {
             // From a write on only the commit is left, which counts even if its answer is lost.
             may_be_there = plug::write(tx, ends, &tree)?;
             Ok(may_be_there)
@@ -103,7 +105,7 @@ impl Host {
         ready.written();
         let brought = match written {
             Ok(false) => return Err(fail(Setback::Exists.into())),
-            Ok(true) => self.finish(&record, options, &ready, limits),
+            Ok(true) => host.finish(&record, options, &ready, limits),
             Err(error) if !may_be_there => return Err(fail(error.into())),
             Err(error) => Err(error.into()),
         };

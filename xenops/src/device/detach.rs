@@ -46,7 +46,7 @@ impl Host {
             .map_err(|problem| fail(problem.into()))?;
         // A guest that has stopped has nobody to ask.
         let stopped = matches!(state, State::Shutdown(_));
-        let mut parted = host.unplug(&record, stopped, limits);
+        let mut parted = self.unplug(&record, stopped, limits);
         if options.force && parted.is_err() && limits.is_late() {
             let limits = self.device_removal_limits();
             parted = self.within(&limits).unplug(&record, true, &limits);
@@ -70,7 +70,7 @@ impl Host {
     ) -> Result<Vec<Leftover>, Cause> {
         let ends = record.ends();
         let hotplug = Hotplug::of(record)?;
-        if unplug::begin(&self.store, ends, hard)? != Parting::Drop {
+        if unplug::begin(&self.within(limits).store, ends, hard)? != Parting::Drop {
             let keep_on = || !limits.cancel.requested() && !hotplug::has_let_go(record);
             match unplug::await_closed(&self.store, ends, limits.deadline, keep_on) {
                 Err(Setback::Stopped) => limits.check()?,
@@ -96,7 +96,7 @@ impl Host {
             let released = hotplug.release(record, limits);
             left.extend(released.err().map(|why| Leftover::device(device, why)));
         }
-        // In a time of its own: scripts may have used up all of it.
+        // In a time of its own: scripts may have used up all of it, and this host has no deadline yet.
         left.extend(self.within(&self.removal_limits()).remove_nodes(unplug::nodes(ends)));
         // A backend that never connected lets go when its nodes vanish.
         if let Err(why) = hotplug::await_released(self, record, limits) {
