@@ -9,7 +9,7 @@
 //!
 //! That the frontend connects is the guest's business: it may be paused, or have no driver.
 
-use xen_types::Deadline;
+use xen_types::{Deadline, DomId};
 use xs::{Client, Store};
 
 use crate::handshake::XenbusState;
@@ -27,11 +27,14 @@ use crate::waiting::{Verdict, wait};
 /// earlier device of the same number left.
 ///
 /// # Errors
-/// [`Kind::NotFound`](xs::Kind::NotFound) if the domain has no home: it has gone, and a write would
-/// make its home again.
+/// [`Kind::NotFound`](xs::Kind::NotFound) if the domain, or the one that serves it, has no home: it
+/// has gone, and a write would make its home again.
 #[doc(alias = "libxl__device_generic_add")]
 pub fn write(tx: &impl Store, ends: &Ends, tree: &Tree) -> xs::Result<bool> {
     tx.read(&DomainPaths(ends.device.dom).home())?;
+    if ends.server != DomId::DOM0 {
+        tx.read(&DomainPaths(ends.server).home())?;
+    }
     let there = tx.read_each(&[ends.record(), ends.backend()])?;
     if there.iter().any(Option::is_some) {
         return Ok(false);
@@ -104,6 +107,10 @@ pub fn await_connected(
 fn failed(why: Option<String>, last: &Sighting) -> Setback {
     let silent = match last.hotplug_status.as_deref() {
         Some("error" | "busy") => "the script failed",
+        _ if matches!(last.frontend, Some(XenbusState::Closing | XenbusState::Closed)) => {
+            "the guest's driver gave up without a word, as one does that may make no more nodes in the \
+             store"
+        }
         _ => "the backend gave up without a word",
     };
     let why = why.unwrap_or_else(|| silent.to_owned());

@@ -100,6 +100,27 @@ pub fn await_closed(
     })
 }
 
+/// Waits until somebody else, who did the host's part of a device, has taken it back: udev's scripts, which
+/// remove the answer that they gave, or a driver domain, which removes its end (`xl devd`). `keep_on` is
+/// asked ten times a second whether to go on.
+///
+/// # Errors
+/// [`Setback::TimedOut`] at the deadline, with what was seen last; [`Setback::Stopped`] if `keep_on` says
+/// no.
+pub fn await_taken_back(
+    store: &Client,
+    ends: &Ends,
+    deadline: Deadline,
+    keep_on: impl FnMut() -> bool,
+) -> Result<(), Setback> {
+    wait(store, ends, deadline, keep_on, "the host's part to be taken back", |seen| {
+        match (seen.backend, seen.hotplug_status.as_deref()) {
+            (Some(_), Some("connected")) => Verdict::NotYet,
+            _ => Verdict::Done(()),
+        }
+    })
+}
+
 /// All nodes of a device, those of its errors too, the record last: it says what there is to remove.
 #[doc(alias = "libxl__device_destroy")]
 pub fn nodes(ends: &Ends) -> Vec<Path> {

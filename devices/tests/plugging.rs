@@ -134,6 +134,36 @@ fn a_backend_that_vanishes_ends_the_wait() {
 }
 
 #[test]
+fn the_hosts_part_is_taken_back_when_its_answer_has_gone() {
+    let place = Place::new();
+    place.write().unwrap();
+    place.set("hotplug-status", "connected");
+    let script = place.when("1", |store, backend| {
+        store.rm(&backend.join("hotplug-status")).unwrap();
+    });
+    unplug::await_taken_back(&place.store, &place.ends(), soon(), || true).unwrap();
+    script.join().unwrap();
+}
+
+#[test]
+fn a_script_that_takes_nothing_back_is_waited_for_until_the_deadline() {
+    let place = Place::new();
+    place.write().unwrap();
+    place.set("hotplug-status", "connected");
+    let passed = Deadline::after(Duration::from_millis(50));
+    let late = unplug::await_taken_back(&place.store, &place.ends(), passed, || true).unwrap_err();
+    assert!(late.to_string().contains("the host's part to be taken back"), "{late}");
+}
+
+#[test]
+fn a_device_does_not_bring_back_the_home_of_the_domain_that_served_it() {
+    let mut place = Place::new();
+    place.disk = place.disk.served_by(DomId::new(3).unwrap());
+    assert_eq!(place.write().unwrap_err().kind(), xs::Kind::NotFound);
+    assert_eq!(place.store.read_opt(&Path::from_static("/local/domain/3")).unwrap(), None);
+}
+
+#[test]
 fn a_connected_guest_is_asked_and_keeps_its_nodes_until_it_has_closed() {
     let place = Place::new();
     place.write().unwrap();

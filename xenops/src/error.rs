@@ -193,9 +193,9 @@ pub enum Problem {
     /// The host is not the machine that this runs on, whose kernel would do the device's part.
     #[error("the host is not this machine: devices are attached and detached only in its own dom0")]
     OtherMachine,
-    /// Another domain serves the device, and has to do the host's part itself.
-    #[error("domain {0} serves it, and only the control domain's can be attached and detached")]
-    OtherServer(DomId),
+    /// The domain that is to serve the device is not there.
+    #[error("domain {0}, which is to serve it, is not there")]
+    NoServer(DomId),
     /// The other end of a channel has gone.
     #[error("the other end has gone")]
     OtherEndGone,
@@ -340,15 +340,14 @@ impl Problem {
             | Self::OpenToOthers(_)
             | Self::UntrustedTerminal(_) => Kind::Invalid,
             Self::Ambiguous(..) | Self::NameTaken(_) | Self::UuidTaken(_) => Kind::Exists,
-            Self::NoBridge(_) | Self::NoSuchDomain => Kind::NotFound,
+            Self::NoBridge(_) | Self::NoServer(_) | Self::NoSuchDomain => Kind::NotFound,
             Self::NotEnoughMemory { .. } => Kind::NoMemory,
             Self::NoFilter
             | Self::NoShadowPaging
             | Self::NotDescribed(_)
             | Self::OtherDevice(_)
             | Self::OtherDevices(_)
-            | Self::OtherMachine
-            | Self::OtherServer(_) => Kind::Unavailable,
+            | Self::OtherMachine => Kind::Unavailable,
             Self::DiskInUse { .. } | Self::OtherClient | Self::OtherRequest(_) | Self::Paused => {
                 Kind::Busy
             }

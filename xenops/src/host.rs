@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use xc::Xc;
-use xen_types::{Deadline, MiB};
+use xen_types::{Deadline, DomId, MiB};
 use xg::{KernelCache, Xg};
 use xs::Client;
 
@@ -73,17 +73,19 @@ impl Host {
     }
 
     /// The same host, which is not the machine that this runs on: a simulated one. Its locks between
-    /// processes are files in `folder`, not where this machine has its own, and no device is attached
-    /// or detached: loop devices, bridges and scripts would be those of this machine.
+    /// processes are files in `folder`, not where this machine has its own, and no device that the
+    /// control domain serves is attached or detached: loop devices, bridges and scripts would be those of
+    /// this machine.
     #[must_use]
     pub fn of_another_machine(&self, folder: &Path) -> Self {
         let locks = Arc::new(Locks::in_folder(folder));
         Self { locks, this_machine: false, ..self.clone() }
     }
 
-    /// Fails if the host's part of a device would be done to another machine.
-    pub(crate) fn check_machine(&self) -> Result<(), Problem> {
-        if self.this_machine { Ok(()) } else { Err(Problem::OtherMachine) }
+    /// Fails if the host's part of a device that `server` serves would be done to another machine.
+    pub(crate) fn check_machine(&self, server: DomId) -> Result<(), Problem> {
+        let theirs = server != DomId::DOM0;
+        if self.this_machine || theirs { Ok(()) } else { Err(Problem::OtherMachine) }
     }
 
     /// The connection to the xenstore.

@@ -198,7 +198,7 @@ impl Host {
             };
             recorded.insert(record.ends().backend());
             match check_handled(&record) {
-                Ok(()) => self.check_machine()?,
+                Ok(()) => self.check_machine(record.ends().server)?,
                 Err(_) => {
                     others.insert(record.ends().served_as.to_string());
                 }

@@ -194,9 +194,13 @@ pub(crate) enum Attach {
 /// What attaching has in common.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AttachHow {
-    /// Who does the host's part: native, scripts or udev
+    /// Who does the host's part of a device that the control domain serves: native, scripts or udev
     #[arg(long, default_value_t)]
     pub(crate) hotplug: Hotplug,
+    /// The domain that serves it: the control domain when absent. Targets and bridges are those of that
+    /// domain, which runs its own scripts
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) backend: Option<String>,
     /// Wait until the guest has connected
     #[arg(long)]
     pub(crate) connected: bool,

@@ -21,12 +21,19 @@ pub(crate) fn attach(
 ) -> Result<(), Failure> {
     match what {
         Attach::Vbd { domain, target, vdev, mode, kind, how } => {
-            check_target(&target, kind)?;
+            if how.backend.is_none() {
+                check_target(&target, kind)?;
+            }
             // Both kinds of target are told apart where they are opened.
             let disk = Vbd::phy(vdev, &target)?;
             let disk = if mode == Mode::R { disk.read_only() } else { disk };
             let (limits, host) = (limits(how.timeout)?, open()?);
-            let dom = host.with_deadline(limits.deadline).find(&domain)?.id;
+            let within = host.with_deadline(limits.deadline);
+            let dom = within.find(&domain)?.id;
+            let disk = match &how.backend {
+                Some(server) => disk.served_by(within.find(server)?.id),
+                None => disk,
+            };
             let device = host.attach(dom, &disk, options(&how), &limits)?;
             say(|out| writeln!(out, "{}", device.number))
         }
@@ -45,11 +52,16 @@ pub(crate) fn attach(
             let (limits, host) = (limits(how.timeout)?, open()?);
             let within = host.with_deadline(limits.deadline);
             let dom = within.find(&domain)?.id;
+            let server = how.backend.as_deref().map(|server| within.find(server)).transpose()?;
             let number = match number {
                 Some(number) => number,
                 None => first_free(&within.devices(dom)?),
             };
-            let device = host.attach(dom, &port(number)?, options(&how), &limits)?;
+            let port = match server {
+                Some(server) => port(number)?.served_by(server.id),
+                None => port(number)?,
+            };
+            let device = host.attach(dom, &port, options(&how), &limits)?;
             say(|out| writeln!(out, "{}", device.number))
         }
     }

@@ -15,7 +15,8 @@ use crate::lock::Lock;
 /// What a caller may choose about attaching, apart from the device itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AttachOptions {
-    /// Who does the host's part.
+    /// Who does the host's part of a device that the control domain serves. Another domain runs its own
+    /// scripts and is waited for.
     pub hotplug: Hotplug,
     /// Wait until the guest has connected, too. One that is paused, or has no driver, never does.
     pub connected: bool,
@@ -29,7 +30,7 @@ impl Host {
     ///
     /// # Errors
     /// Whatever fails, the device is taken away again; [`Error::leftovers`] names what could not be.
-    /// [`crate::Kind::NotFound`] if there is no such domain, disk or bridge,
+    /// [`crate::Kind::NotFound`] if there is no such domain, serving domain, disk or bridge,
     /// [`crate::Kind::Exists`] if it has a device of this number, [`crate::Kind::Busy`] for a disk
     /// that somebody else uses, [`crate::Kind::Invalid`] for what the policy cannot do,
     /// [`crate::Kind::Unavailable`] for a device that [`Host::detach`] could not take away again
@@ -71,6 +72,15 @@ impl Host {
         }
     }
 
+    /// Whether the domain that serves a device is no more, or about to be.
+    pub(crate) fn has_gone(&self, server: DomId) -> Result<bool, Cause> {
+        if server == DomId::DOM0 {
+            return Ok(false);
+        }
+        let info = self.info(server)?;
+        Ok(info.is_none_or(|info| State::of(&info) == State::Dying))
+    }
+
     /// Brings a device. The caller holds the domain's lock. Only what is not undone ends at the deadline of
     /// `limits`, so this host shall have none of its own that is as early.
     pub(crate) fn plug(
@@ -83,16 +93,23 @@ impl Host {
         let fail = |cause: Cause| Error::new("attach", device.clone(), cause);
         let of_tree = |tree: &Tree| Record::in_tree(tree, device).map_err(Cause::from);
         let asked = of_tree(&tree).map_err(fail)?;
+        let server = asked.ends().server;
         check_handled(&asked)
-            .and_then(|()| self.check_machine())
+            .and_then(|()| self.check_machine(server))
             .map_err(|problem| fail(problem.into()))?;
+        if self.has_gone(server).map_err(fail)? {
+            return Err(fail(Problem::NoServer(server).into()));
+        }
+        let hotplug = options.hotplug.for_ends(asked.ends());
         let host = self.within(limits);
-        let mut ready = options.hotplug.prepare(&host, &asked, limits).map_err(fail)?;
+        let mut ready = hotplug.prepare(&host, &asked, limits).map_err(fail)?;
         let (back, top) = (asked.ends().backend(), asked.ends().record());
         for (key, value) in &ready.nodes {
             tree.value(back.join(*key), value).value(top.join(*key), value);
         }
-        tree.value(top.join(Hotplug::KEY), options.hotplug);
+        if server == DomId::DOM0 {
+            tree.value(top.join(Hotplug::KEY), hotplug);
+        }
         let record = of_tree(&tree).map_err(fail)?;
         let ends = record.ends();
 
@@ -129,7 +146,7 @@ impl Host {
     ) -> Result<(), Cause> {
         let (ends, keep_on) = (record.ends(), || !limits.cancel.requested());
         plug::await_taken(&self.store, ends, limits.deadline, keep_on)?;
-        options.hotplug.connect(self, record, ready, limits)?;
+        options.hotplug.for_ends(ends).connect(self, record, ready, limits)?;
         if options.connected {
             plug::await_connected(&self.store, ends, limits.deadline, keep_on)?;
         }

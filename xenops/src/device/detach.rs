@@ -25,13 +25,15 @@ impl Host {
     /// and removes it.
     ///
     /// A device that no guest is connected to is removed without asking. It is taken away by the
-    /// policy that it was attached with, by whichever toolstack.
+    /// policy that it was attached with, by whichever toolstack. One that another domain serves is that
+    /// domain's to take apart: it has ten seconds for that once both ends have let go, and then the nodes
+    /// go all the same.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is no such domain or device, [`crate::Kind::TimedOut`] if
     /// the guest did not let go in time: the request stands, and a later call goes on with it;
-    /// [`crate::Kind::Unavailable`] for a device of a kind or of a serving domain that is not taken
-    /// apart here, and on [another machine](Host::of_another_machine). When it is detached but something stays behind, the error lists that in
+    /// [`crate::Kind::Unavailable`] for a device of a kind that is not taken apart here, and on
+    /// [another machine](Host::of_another_machine). When it is detached but something stays behind, the error lists that in
     /// [`Error::leftovers`].
     #[doc(alias = "libxl_device_disk_remove")]
     #[doc(alias = "libxl_device_nic_remove")]
@@ -42,7 +44,7 @@ impl Host {
         let (_lock, state) = host.lock_devices(device.dom, limits).map_err(fail)?;
         let record = Record::read(&host.store, device).map_err(|error| fail(error.into()))?;
         check_handled(&record)
-            .and_then(|()| host.check_machine())
+            .and_then(|()| host.check_machine(record.ends().server))
             .map_err(|problem| fail(problem.into()))?;
         // A guest that has stopped has nobody to ask.
         let stopped = matches!(state, State::Shutdown(_));
@@ -70,6 +72,9 @@ impl Host {
     ) -> Result<Vec<Leftover>, Cause> {
         let ends = record.ends();
         let hotplug = Hotplug::of(record)?;
+        if self.has_gone(ends.server)? {
+            return self.remove_unplugged(record, Hotplug::Native, limits);
+        }
         if unplug::begin(&self.within(limits).store, ends, hard)? != Parting::Drop {
             let keep_on = || !limits.cancel.requested() && !hotplug::has_let_go(record);
             match unplug::await_closed(&self.store, ends, limits.deadline, keep_on) {
@@ -91,9 +96,9 @@ impl Host {
         let device = &ends.device;
         let mut left = Vec::new();
         // The scripts read the backend's nodes.
-        if hotplug == Hotplug::Scripts {
+        if hotplug != Hotplug::Native {
             hotplug::await_released(self, record, limits)?;
-            let released = hotplug.release(record, limits);
+            let released = hotplug.release(self, record, limits);
             left.extend(released.err().map(|why| Leftover::device(device, why)));
         }
         // In a time of its own: scripts may have used up all of it, and this host has no deadline yet.
@@ -124,7 +129,7 @@ impl Host {
             };
             let begun = read.and_then(|record| {
                 check_handled(&record)?;
-                self.check_machine()?;
+                self.check_machine(record.ends().server)?;
                 // All of them begin to go before the first is waited for.
                 unplug::begin(&self.store, record.ends(), true)?;
                 Ok(record)
@@ -147,9 +152,6 @@ impl Host {
 /// What is attached and detached here. Devices that hold something of a process are beyond it.
 pub(crate) fn check_handled(record: &Record) -> Result<(), Problem> {
     let ends = record.ends();
-    if ends.server != DomId::DOM0 {
-        return Err(Problem::OtherServer(ends.server));
-    }
     if !HANDLED.contains(&ends.device.kind) || !SERVING.contains(&ends.served_as) {
         return Err(Problem::OtherDevice(ends.served_as.to_string()));
     }
@@ -179,11 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn a_device_of_a_driver_domain_is_not_taken_apart_here() {
+    fn a_driver_domain_is_waited_for_whatever_the_policy_says() {
         let driver = DomId::new(3).unwrap();
-        let refused = check_handled(&record(&disk().served_by(driver)));
-        assert_eq!(refused, Err(Problem::OtherServer(driver)));
-        assert_eq!(check_handled(&record(&disk())), Ok(()));
+        let served = record(&disk().served_by(driver));
+        assert_eq!(check_handled(&served), Ok(()));
+        assert_eq!(Hotplug::of(&served).unwrap(), Hotplug::Udev);
+        assert_eq!(Hotplug::Scripts.for_ends(served.ends()), Hotplug::Udev);
+        assert_eq!(Hotplug::Scripts.for_ends(record(&disk()).ends()), Hotplug::Scripts);
     }
 
     #[test]
@@ -195,7 +199,6 @@ mod tests {
     #[test]
     fn what_is_not_taken_apart_here_is_unavailable() {
         let kind = |problem: Problem| Cause::from(problem).kind();
-        assert_eq!(kind(Problem::OtherServer(DomId::DOM0)), ErrorKind::Unavailable);
         assert_eq!(kind(Problem::OtherDevice("qdisk".into())), ErrorKind::Unavailable);
         assert_eq!(kind(Problem::OtherDevices("qdisk".into())), ErrorKind::Unavailable);
     }

@@ -25,8 +25,8 @@ pub struct Attached {
     pub server: DomId,
     /// The kind of the serving end.
     pub served_as: Kind,
-    /// Who did the host's part; `None` if there is none, or the record has a word that is not known
-    /// here.
+    /// Who did the host's part; `None` if there is none, another domain serves it, or the record has a
+    /// word that is not known here.
     pub hotplug: Option<Hotplug>,
     /// What it is in the control domain: the path of a disk, the bridge of a network interface.
     pub source: Option<String>,
@@ -86,7 +86,7 @@ impl Host {
         Ok(Attached {
             server: ends.server,
             served_as: ends.served_as.clone(),
-            hotplug: Hotplug::of(record).ok().filter(|_| scripted),
+            hotplug: Hotplug::of(record).ok().filter(|_| scripted && ends.server == DomId::DOM0),
             source: text("params").or_else(|| text("bridge")),
             state: Sighting::read(&self.store, ends)?,
         })

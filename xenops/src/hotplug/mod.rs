@@ -6,6 +6,9 @@
 //! | [`Hotplug::Scripts`] | `/etc/xen/scripts/*` add, online | the same scripts: remove, offline |
 //! | [`Hotplug::Udev`] | udev's rules run scripts; waited for | the same |
 //!
+//! What another domain serves is that domain's business, whatever the policy: it runs scripts of its own, as
+//! with `xl devd`, and is waited for as udev's are, within the deadline.
+//!
 //! A device is taken away by the policy that it was attached with: the record says which. One without
 //! that word is libxl's, which runs scripts.
 
@@ -21,7 +24,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use devices::{Kind, Plug, Record, Setback, Sighting, plug};
+use devices::{Ends, Kind, Plug, Record, Setback, Sighting, plug, unplug};
 use xen_types::{Deadline, DomId};
 
 use self::image::Image;
@@ -40,7 +43,8 @@ pub enum Hotplug {
     Native,
     /// The hotplug scripts of Xen's tools, run by this library as libxl runs them.
     Scripts,
-    /// Scripts that udev runs when the kernel announces the device, as on OpenXT.
+    /// Scripts that udev runs when the kernel announces the device, as on OpenXT. Rules for them are in
+    /// this crate's folder `udev`.
     Udev,
 }
 
@@ -72,8 +76,16 @@ impl Hotplug {
         }
     }
 
+    /// The policy for a device, of which only the control domain's are ours to choose it for.
+    pub(crate) fn for_ends(self, ends: &Ends) -> Self {
+        if ends.server == DomId::DOM0 { self } else { Self::Udev }
+    }
+
     /// The policy that a device was attached with.
     pub(crate) fn of(record: &Record) -> Result<Self, Cause> {
+        if record.ends().server != DomId::DOM0 {
+            return Ok(Self::Udev);
+        }
         match field(record, Self::KEY) {
             None => Ok(Self::Scripts),
             Some(word) => word.parse().map_err(|UnknownHotplug| {
@@ -136,10 +148,20 @@ impl Hotplug {
     }
 
     /// Takes back what [`Hotplug::connect`] did, once the backend has let go of the device.
-    pub(crate) fn release(self, record: &Record, limits: &Limits) -> Result<(), Cause> {
+    pub(crate) fn release(
+        self,
+        host: &Host,
+        record: &Record,
+        limits: &Limits,
+    ) -> Result<(), Cause> {
         match self {
             // A loop device cleared itself when the backend closed it; an interface has gone.
-            Self::Native | Self::Udev => Ok(()),
+            Self::Native => Ok(()),
+            Self::Udev => {
+                let (ends, keep_on) = (record.ends(), || !limits.cancel.requested());
+                let soon = limits.deadline.min(Deadline::after(TAKEN_BACK));
+                Ok(unplug::await_taken_back(&host.store, ends, soon, keep_on)?)
+            }
             Self::Scripts => run_script(record, Action::Remove, limits),
         }
     }
@@ -174,7 +196,9 @@ fn run_script(record: &Record, action: Action, limits: &Limits) -> Result<(), Ca
 /// The scripts of Xen connect an interface without its filter where iptables does not work
 /// (`handle_iptable`, `vif-common.sh`).
 fn filter_works(record: &Record, limits: &Limits) -> Result<(), Cause> {
-    if record.ends().served_as != Kind::Vif || field(record, "ip").is_none() {
+    let ends = record.ends();
+    let ours = ends.server == DomId::DOM0 && ends.served_as == Kind::Vif;
+    if !ours || field(record, "ip").is_none() {
         return Ok(());
     }
     lists(Path::new("iptables"), limits)
@@ -218,6 +242,9 @@ impl FromStr for Hotplug {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not one of native, scripts and udev")]
 pub struct UnknownHotplug;
+
+/// How long somebody else may take to take the host's part back (`LIBXL_DESTROY_TIMEOUT`).
+const TAKEN_BACK: Duration = Duration::from_secs(10);
 
 /// How long it may take to see what a script wrote.
 const LAST_LOOK: Duration = Duration::from_secs(5);
