@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use devices::{Ends, Spec as _};
 use xen_sim::Snapshot;
-use xen_types::{Deadline, DomId};
+use xen_types::DomId;
 use xenops::device::Vbd;
 use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Kind};
 use xs::{Client, Path, Store as _, View as _, becomes};
 
-use crate::site::{Site, is_up, within};
+use crate::site::{Site, is_up, long};
 
 /// A guest, a driver domain, and a disk between them.
 struct Scene {
@@ -30,7 +30,7 @@ impl Scene {
         let [dom, driver] = ["one", "two"].map(|name| {
             let mut config = site.config(GuestKind::Pvh, "deaf");
             config.name = name.into();
-            let dom = host.create(&config, Default::default(), &soon()).unwrap();
+            let dom = host.create(&config, Default::default(), &long(&host)).unwrap();
             is_up(&host, dom);
             dom
         });
@@ -46,9 +46,8 @@ impl Scene {
         then: impl FnOnce(&Client, &Path) + Send + 'static,
     ) -> thread::JoinHandle<()> {
         let store = self.site.host().store().clone();
-        let backend = self.ends.backend();
+        let (backend, late) = (self.ends.backend(), long(&self.host).deadline);
         thread::spawn(move || {
-            let late = Deadline::after(Duration::from_secs(60));
             store.wait(&becomes(backend.join("state"), state), late).unwrap();
             then(&store, &backend);
         })
@@ -60,17 +59,13 @@ impl Scene {
 
     fn attached(&self) {
         let driver = self.when("1", takes);
-        self.attach(&soon()).unwrap();
+        self.attach(&long(&self.host)).unwrap();
         driver.join().unwrap();
     }
 
     fn detach(&self, limits: &xenops::Limits) -> xenops::Result<()> {
         self.host.detach(&self.ends.device, DetachOptions::default(), limits)
     }
-}
-
-fn soon() -> xenops::Limits {
-    within(Duration::from_secs(60))
 }
 
 fn takes(store: &Client, backend: &Path) {
@@ -95,7 +90,7 @@ fn a_device_is_brought_and_taken_away_as_its_driver_domain_answers() {
         store.write(&backend.join("state"), "6").unwrap();
         store.rm(backend).unwrap();
     });
-    scene.detach(&soon()).unwrap();
+    scene.detach(&long(&scene.host)).unwrap();
     driver.join().unwrap();
     scene.before.assert_unchanged(&scene.site.machine);
 }
@@ -103,7 +98,7 @@ fn a_device_is_brought_and_taken_away_as_its_driver_domain_answers() {
 #[test]
 fn a_driver_domain_that_does_not_answer_is_waited_for_until_the_deadline() {
     let scene = Scene::new();
-    let error = scene.attach(&within(Duration::from_millis(200))).unwrap_err();
+    let error = scene.attach(&scene.host.limits(Duration::from_millis(200))).unwrap_err();
     assert_eq!(error.kind(), Kind::TimedOut, "{error:?}");
     let cause = error.cause().to_string();
     assert!(cause.contains("backend Initialising, frontend Initialising"), "{cause}");
@@ -118,7 +113,7 @@ fn what_a_driver_domains_script_says_of_its_failure_is_told() {
         store.write(&backend.join("hotplug-error"), "no such disk here").unwrap();
         store.write(&backend.join("hotplug-status"), "error").unwrap();
     });
-    let error = scene.attach(&soon()).unwrap_err();
+    let error = scene.attach(&long(&scene.host)).unwrap_err();
     driver.join().unwrap();
     assert!(error.cause().to_string().contains("no such disk here"), "{error:?}");
     assert!(error.leftovers().is_empty(), "{error:?}");
@@ -132,7 +127,7 @@ fn a_driver_domain_that_keeps_its_part_is_named_and_its_nodes_go() {
     let driver = scene.when("5", |store, backend| {
         store.write(&backend.join("state"), "6").unwrap();
     });
-    let error = scene.detach(&within(Duration::from_secs(1))).unwrap_err();
+    let error = scene.detach(&scene.host.limits(Duration::from_secs(1))).unwrap_err();
     driver.join().unwrap();
     assert_eq!(error.leftovers().len(), 1, "{error:?}");
     let why = error.leftovers()[0].why.to_string();
@@ -149,7 +144,7 @@ fn where_a_driver_domains_end_claims_to_belong_leads_nowhere() {
     store.write(&other, "kept").unwrap();
     store.write(&scene.ends.backend().join("frontend"), other.as_str()).unwrap();
     let driver = scene.when("5", |store, backend| store.rm(backend).unwrap());
-    scene.detach(&soon()).unwrap();
+    scene.detach(&long(&scene.host)).unwrap();
     driver.join().unwrap();
     assert_eq!(store.read(&other).unwrap(), b"kept");
 }
@@ -158,9 +153,9 @@ fn where_a_driver_domains_end_claims_to_belong_leads_nowhere() {
 fn a_device_goes_when_the_domain_that_served_it_has_gone() {
     let scene = Scene::new();
     scene.attached();
-    scene.host.destroy(scene.driver, &soon()).unwrap();
+    scene.host.destroy(scene.driver, &long(&scene.host)).unwrap();
     let home = Path::from_static("/local/domain").join(scene.driver);
-    scene.detach(&soon()).unwrap();
+    scene.detach(&long(&scene.host)).unwrap();
     let store = scene.host.store();
     assert_eq!(store.read_opt(&scene.ends.record()).unwrap(), None);
     assert_eq!(store.read_opt(&scene.ends.frontend()).unwrap(), None);
@@ -170,9 +165,9 @@ fn a_device_goes_when_the_domain_that_served_it_has_gone() {
 #[test]
 fn a_domain_that_is_not_there_serves_nothing() {
     let scene = Scene::new();
-    scene.host.destroy(scene.driver, &soon()).unwrap();
+    scene.host.destroy(scene.driver, &long(&scene.host)).unwrap();
     let before = scene.site.machine.snapshot().unwrap();
-    let error = scene.attach(&soon()).unwrap_err();
+    let error = scene.attach(&long(&scene.host)).unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
     let says = format!("domain {}, which is to serve it, is not there", scene.driver);
     assert_eq!(error.cause().to_string(), says);
@@ -184,7 +179,7 @@ fn a_guest_that_is_destroyed_takes_its_part_of_a_driver_domain_with_it() {
     let scene = Scene::new();
     scene.attached();
     let driver = scene.when("5", |store, backend| store.rm(backend).unwrap());
-    scene.host.destroy(scene.ends.device.dom, &soon()).unwrap();
+    scene.host.destroy(scene.ends.device.dom, &long(&scene.host)).unwrap();
     driver.join().unwrap();
     let backends = scene.ends.backend().parent().unwrap();
     assert_eq!(scene.host.store().read_opt(&backends).unwrap(), None);
