@@ -63,7 +63,10 @@ impl Manners {
 /// Starts the kernel of a domain, which ends with the domain or with the machine.
 pub(crate) fn start(xen: &Arc<Hypervisor>, dom: DomId, boot: Boot) {
     let kernel = Kernel { xen: Arc::clone(xen), dom };
+    let hold = xen.time.hold();
     let run = move || {
+        kernel.xen.time.note();
+        drop(hold); // from now on it is known that it has something to do
         // It ends when nobody answers any more: the store, or the hypervisor.
         if let Ok(Some(reason)) = kernel.run(&boot) {
             kernel.xen.call_by(dom, |xen| xen.shut_down(dom, reason.raw()));

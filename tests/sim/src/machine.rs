@@ -98,6 +98,11 @@ impl Machine {
         self.xen.time.hold()
     }
 
+    /// Counts this thread among those that the clock waits for.
+    pub(crate) fn join_clock(&self) {
+        self.xen.time.join();
+    }
+
     /// Notes that something happens of which the hypervisor does not hear.
     pub(crate) fn note(&self) {
         self.xen.time.note();

@@ -35,7 +35,11 @@ pub(crate) fn before(
     let to_client = Arc::clone(&replies);
     let machine = process.machine().clone();
     // Each ends with its stream, at either end.
+    // Until they are known to the clock.
+    let [hold, other_hold] = [(); 2].map(|()| machine.hold_clock());
     thread::spawn(move || {
+        machine.join_clock();
+        drop(hold);
         while let Ok(packet) = receive(&mut from_store)
             && lock(&to_client).pass(&packet).is_ok()
         {
@@ -44,7 +48,11 @@ pub(crate) fn before(
         lock(&to_client).end();
     });
     let relay = Relay { process: Arc::clone(process), client, store, replies };
-    thread::spawn(move || relay.serve());
+    thread::spawn(move || {
+        relay.process.machine().join_clock();
+        drop(other_hold);
+        relay.serve();
+    });
     Ok((near, end))
 }
 

@@ -25,6 +25,8 @@ use crate::xen::ports::{Listener, VIRQ_DOM_EXC};
 /// Starts the daemon with a store that knows of domain 0 only.
 pub(crate) fn start(xen: &Arc<Hypervisor>) -> io::Result<Running> {
     let deaths = Arc::new(event()?);
+    // Its thread looks at once who has died, and is known to the clock from then on.
+    rustix::io::write(&deaths, &1_u64.to_ne_bytes())?;
     let listener = Listener::Bell(Arc::clone(&deaths));
     let port = xen.call(|xen| xen.bind_virq(VIRQ_DOM_EXC, listener))?;
     let view = View { xen: Arc::clone(xen), deaths, port, channels: BTreeMap::new() };
@@ -83,6 +85,7 @@ impl Machine for View {
     }
 
     fn acknowledge(&mut self) {
+        self.xen.time.note();
         clear(&self.deaths);
     }
 }

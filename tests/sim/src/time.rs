@@ -7,17 +7,22 @@
 //!                └─ neither ─▶ quiet for long enough? ─▶ jump to the first deadline of all
 //! ```
 //!
-//! Nobody can know that a thread which is not waiting will do nothing more. So a waiter jumps only
-//! after it has napped several times in a row without that anything happened on the machine: a call
-//! to the hypervisor, a packet to or from the store, the end of a wait. Naps are counted, and not
-//! milliseconds: where the processors are busy, waiters get their turns as rarely as others. What is
-//! known to be under way, such as a request that the store has not answered, holds the clock.
+//! It is quiet when nothing happened on the machine during some naps of a waiter (no call to the
+//! hypervisor, no packet to or from the store, no begin or end of a wait), when nothing is under way
+//! that is known to take its time, such as a request that the store has not answered, and when all
+//! threads that ever did something on the machine sleep: the kernel tells (`/proc/self/task`). The
+//! last is what makes it sure where the processors are busy: a thread that has something to do, and
+//! gets no turn, does not sleep.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::thread::gettid;
 use xen_types::{Clock, Deadline, Time};
 
 /// How the clock of a machine goes.
@@ -52,16 +57,25 @@ impl Ticker {
         self.0.as_ref().map_or_else(Clock::real, time)
     }
 
-    /// Notes that something happens.
+    /// Notes that something happens, and that it is this thread that does it.
     pub(crate) fn note(&self) {
         if let Some(jumping) = &self.0 {
             jumping.happens();
+            jumping.join();
+        }
+    }
+
+    /// Counts this thread among those of the machine.
+    pub(crate) fn join(&self) {
+        if let Some(jumping) = &self.0 {
+            jumping.join();
         }
     }
 
     pub(crate) fn hold(&self) -> Hold {
         if let Some(jumping) = &self.0 {
             jumping.lock().held += 1;
+            jumping.join();
         }
         Hold(self.0.clone())
     }
@@ -80,8 +94,18 @@ impl Drop for Hold {
 #[derive(Debug)]
 struct Jumping {
     state: Mutex<State>,
+    /// Tells it from other clocks.
+    number: u64,
+    /// How many have the state or sleep until they may have it.
+    at_state: AtomicUsize,
     /// How often something has happened.
     happened: AtomicU64,
+}
+
+/// The state, locked.
+struct Locked<'a> {
+    state: MutexGuard<'a, State>,
+    at_state: &'a AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -93,28 +117,45 @@ struct State {
     last_wait: u64,
     /// How many hold it.
     held: usize,
+    /// The threads that have done something on the machine, by the kernel's numbers.
+    threads: BTreeSet<i32>,
 }
 
 impl Jumping {
     fn new() -> Self {
-        Self { state: Mutex::default(), happened: AtomicU64::new(0) }
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+        let (at_state, happened) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { state: Mutex::default(), number, at_state, happened }
     }
 
     fn happens(&self) {
         self.happened.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Counts this thread among those of the machine.
+    fn join(&self) {
+        if JOINED.replace(self.number) != self.number {
+            self.lock().threads.insert(gettid().as_raw_nonzero().get());
+        }
     }
 
-    /// Jumps, unless somebody holds it, something has happened since `seen`, or somebody whose time
-    /// is up has not got up yet.
+    fn lock(&self) -> Locked<'_> {
+        self.at_state.fetch_add(1, Ordering::SeqCst);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { state, at_state: &self.at_state }
+    }
+
+    /// Jumps, unless somebody holds it, something has happened since `seen`, somebody is not asleep,
+    /// or somebody whose time is up has not got up yet.
     fn jump(&self, seen: u64) {
         let mut state = self.lock();
         let first = state.waits.values().min().copied();
         let ahead = first.map(|first| first.saturating_duration_since(state.now()));
         if state.held == 0
+            && state.is_all_asleep()
+            // Who sleeps until this is unlocked has something to do.
+            && self.at_state.load(Ordering::SeqCst) == 1
             && self.happened.load(Ordering::SeqCst) == seen
             && let Some(ahead) = ahead
         {
@@ -123,7 +164,54 @@ impl Jumping {
     }
 }
 
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.at_state.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl State {
+    /// Whether the threads of the machine, other than this one, sleep, and none has been up while
+    /// they were looked at one after the other.
+    fn is_all_asleep(&mut self) -> bool {
+        let before = self.sleepers();
+        before.is_some() && before == self.sleepers()
+    }
+
+    /// How often each thread has gone to sleep, if all sleep. Threads that ended are forgotten.
+    fn sleepers(&mut self) -> Option<Vec<String>> {
+        let own = gettid().as_raw_nonzero().get();
+        let mut awake = false;
+        let mut slept = Vec::with_capacity(self.threads.len());
+        self.threads.retain(|thread| {
+            // proc(5)
+            let Ok(status) = fs::read_to_string(format!("/proc/self/task/{thread}/status")) else {
+                return false;
+            };
+            if *thread != own {
+                awake |= !status.contains("\nState:\tS");
+                let switches = status.lines().filter(|line| line.contains("ctxt_switches"));
+                slept.extend(switches.map(str::to_owned));
+            }
+            true
+        });
+        (!awake).then_some(slept)
+    }
+
     fn now(&self) -> Instant {
         Instant::now() + self.ahead
     }
@@ -141,6 +229,7 @@ impl Time for Jumping {
             self.happens();
             return;
         }
+        self.join();
         let number = {
             let mut state = self.lock();
             state.last_wait += 1;
@@ -177,8 +266,13 @@ impl Time for Jumping {
 /// How long a waiter does not look at the clock.
 const NAP: Duration = Duration::from_millis(2);
 
-/// After how many naps without that anything happened there is nobody who would do something.
-const QUIET: u32 = 8;
+/// After how many naps without that anything happened it is worth looking at who is awake.
+const QUIET: u32 = 3;
+
+thread_local! {
+    /// The clock that this thread has joined last.
+    static JOINED: Cell<u64> = const { Cell::new(0) };
+}
 
 /// Nobody waits for that in earnest.
 const ENDLESS: Duration = Duration::from_secs(365 * 24 * 60 * 60);
