@@ -1,11 +1,12 @@
 //! Kernels, ramdisks and firmware, read whole before any domain exists.
 //!
-//! A mapped file would be cheaper by one copy, but whoever truncates it during a build would kill
-//! the toolstack with SIGBUS, and whoever writes it would change what was looked at before. A large
-//! file is copied by the kernel into sealed memory, a small one read. libxenguest's own reading
-//! names no path in its errors.
+//! Whoever truncates a mapped file during a build would kill the toolstack with SIGBUS, and whoever
+//! writes it would change what was looked at before. So a large file is copied by the kernel into
+//! sealed memory, a small one read; one that is used at once may be mapped under a lease, which makes
+//! writers wait. libxenguest's own reading names no path in its errors.
 
 mod content;
+mod held;
 mod sealed;
 
 use std::fs::{File, OpenOptions};
@@ -23,6 +24,7 @@ use crate::unpack::unpack;
 use crate::{Compression, Error, GuestKind, Result};
 
 pub use content::Content;
+pub(crate) use held::Held;
 use sealed::Sealed;
 
 /// The largest kernel or ramdisk, and here the largest firmware: libxenguest takes no larger one
@@ -51,7 +53,25 @@ macro_rules! loaded {
             /// as the file system says, [`Kind::Invalid`](crate::Kind::Invalid) if it is not a
             /// regular file, empty or above [`MAX_BYTES`].
             pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-                Payload::load(Role::$type, path.as_ref()).map(Self)
+                Payload::load(Role::$type, path.as_ref(), copied).map(Self)
+            }
+
+            /// As `load`, for a build that follows at once: without a copy, where that is safe.
+            ///
+            /// The file is mapped under a lease: whoever opens it to write waits until all clones of
+            /// this are dropped, 45 s at most unless the system was told otherwise
+            /// (`/proc/sys/fs/lease-break-time`), and what uses this from then on fails with
+            /// [`Kind::Again`](crate::Kind::Again). To replace the file by renaming waits for nobody
+            /// and changes nothing here.
+            ///
+            /// It is loaded by a copy if it is small, others than root and this process's user may
+            /// write it, somebody has it open to write, or it is not on ext2 to ext4, XFS, btrfs, tmpfs
+            /// or ramfs.
+            ///
+            /// # Errors
+            /// As `load`.
+            pub fn load_in_place(path: impl AsRef<Path>) -> Result<Self> {
+                Payload::load(Role::$type, path.as_ref(), in_place).map(Self)
             }
 
             /// Takes one that is in memory; `name` stands for it in errors.
@@ -72,6 +92,11 @@ macro_rules! loaded {
                 &self.0.bytes
             }
 
+            /// Fails if its file was changed, or is to be.
+            pub(crate) fn check_intact(&self) -> Result<()> {
+                self.0.check_intact(Role::$type)
+            }
+
             pub(crate) fn share(&self) -> Arc<Content> {
                 Arc::clone(&self.0.bytes)
             }
@@ -88,7 +113,10 @@ impl Kernel {
     /// # Errors
     /// [`Kind::Invalid`](crate::Kind::Invalid) for what libxenguest would refuse, and for a file
     /// that ends before its last segment, which libxenguest would start with zeroes in its place.
+    /// [`Kind::Again`](crate::Kind::Again) if it was [loaded in place](Kernel::load_in_place) and
+    /// somebody writes the file.
     pub fn inspect(&self) -> Result<Format> {
+        self.check_intact()?;
         format::inspect(self.bytes()).map_err(|source| Error::Image { name: self.0.name(), source })
     }
 
@@ -115,10 +143,14 @@ impl Kernel {
     /// [`Kind::NoMemory`](crate::Kind::NoMemory) if there is no memory for it.
     #[doc(alias("xc_dom_try_gunzip", "xc_dom_kernel_check_size"))]
     pub fn unpack(&self) -> Result<Self> {
+        self.check_intact()?;
         let mut kernel = self.clone();
         for _ in 0..MOST_LAYERS {
             match kernel.without_a_layer()? {
-                Some(content) => kernel = content,
+                Some(content) => {
+                    self.check_intact()?;
+                    kernel = content;
+                }
                 None => return Ok(kernel),
             }
         }
@@ -169,12 +201,16 @@ pub enum PayloadError {
     /// Above [`MAX_BYTES`].
     #[error("larger than 1 GiB")]
     TooLarge,
+    /// Somebody opened it to write after it was loaded in place.
+    #[error("overwritten since it was loaded, or about to be")]
+    Changed,
 }
 
 impl PayloadError {
     pub(crate) fn errno(&self) -> Option<Errno> {
         match self {
             Self::Io(e) => Some(Errno::from_io_error(e).unwrap_or(Errno::IO)),
+            Self::Changed => Some(Errno::AGAIN),
             _ => None,
         }
     }
@@ -187,9 +223,9 @@ struct Payload {
 }
 
 impl Payload {
-    fn load(role: Role, path: &Path) -> Result<Self> {
+    fn load(role: Role, path: &Path, take: Take) -> Result<Self> {
         let name: Arc<str> = path.display().to_string().into();
-        match read(path) {
+        match open(path).and_then(|(file, size)| take(file, size)) {
             Ok(bytes) => Self::new(role, name, bytes),
             Err(source) => Err(Error::Read { role, name, source }),
         }
@@ -207,9 +243,20 @@ impl Payload {
     fn name(&self) -> Arc<str> {
         Arc::clone(&self.name)
     }
+
+    fn check_intact(&self, role: Role) -> Result<()> {
+        if self.bytes.is_intact() {
+            return Ok(());
+        }
+        Err(Error::Read { role, name: self.name(), source: PayloadError::Changed })
+    }
 }
 
-fn read(path: &Path) -> Result<Content, PayloadError> {
+/// How the content of a file is taken, which has so many bytes now.
+type Take = fn(File, usize) -> Result<Content, PayloadError>;
+
+/// Opens a file and says how large it is.
+fn open(path: &Path) -> Result<(File, usize), PayloadError> {
     // Without O_NONBLOCK, opening a pipe that nobody writes to would hang here.
     let nonblock = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
@@ -218,9 +265,20 @@ fn read(path: &Path) -> Result<Content, PayloadError> {
         return Err(PayloadError::NotAFile);
     }
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
-    if size > MAX_BYTES {
-        return Err(PayloadError::TooLarge);
+    if size > MAX_BYTES { Err(PayloadError::TooLarge) } else { Ok((file, size)) }
+}
+
+fn in_place(file: File, size: usize) -> Result<Content, PayloadError> {
+    if size < LARGE {
+        return copied(file, size);
     }
+    match Held::take(file) {
+        Ok(held) => Ok(held.into()),
+        Err(file) => copied(file, size),
+    }
+}
+
+fn copied(file: File, size: usize) -> Result<Content, PayloadError> {
     // The file may grow meanwhile; one byte above the limit is enough to refuse it.
     let most = MAX_BYTES + 1;
     if size >= LARGE
@@ -239,7 +297,7 @@ fn read_at_most(file: &File, expected: usize, most: usize) -> Result<Vec<u8>, Pa
     Ok(bytes)
 }
 
-/// From so many bytes on, sealed memory is worth its system calls.
+/// From so many bytes on, sealed memory or a lease is worth its system calls.
 const LARGE: usize = 1 << 20;
 /// A compressed file may hold a bzImage, as libxenguest takes it; there is no sense in more.
 const MOST_LAYERS: usize = 2;

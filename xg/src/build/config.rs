@@ -124,6 +124,15 @@ impl BuildConfig {
         }
     }
 
+    /// Fails if a file of what it names, other than the kernel's, was changed or is to be.
+    pub(super) fn check_intact(&self) -> Result<()> {
+        let HvmConfig { firmware, acpi, smbios, .. } = &self.hvm;
+        for file in [firmware, acpi, smbios].into_iter().flatten() {
+            file.check_intact()?;
+        }
+        self.ramdisk.as_ref().map_or(Ok(()), Ramdisk::check_intact)
+    }
+
     fn check_memory(&self) -> Result<(), InvalidConfig> {
         let buildable = MiB(1)..=MOST_MEMORY;
         for memory in [self.memory, self.max_memory] {

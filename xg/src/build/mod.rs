@@ -65,8 +65,9 @@ impl Xg {
     /// [`Kind::Invalid`](crate::Kind::Invalid) for a kernel or configuration that cannot be,
     /// [`Kind::NoMemory`](crate::Kind::NoMemory) if the host or the domain's ceiling has not
     /// enough, [`Kind::Unavailable`](crate::Kind::Unavailable) for more than 128 virtual CPUs, but
-    /// for PV, and for HVM where there is no `/dev/xen/privcmd`. What libxenguest said is part of
-    /// the cause.
+    /// for PV, and for HVM where there is no `/dev/xen/privcmd`,
+    /// [`Kind::Again`](crate::Kind::Again) if somebody writes a file that was
+    /// [loaded in place](Kernel::load_in_place). What libxenguest said is part of the cause.
     #[doc(alias(
         "xc_dom_allocate",
         "xc_dom_parse_image",
@@ -77,6 +78,7 @@ impl Xg {
         config.check().map_err(|source| Error::Config { dom, source })?;
         let kernel = config.kernel.unpack()?;
         kernel.check(config.kind)?;
+        config.check_intact()?;
         let foreign = self.foreign_for(dom, config.kind)?;
         let image = self
             .backend
@@ -127,6 +129,9 @@ impl Build<'_> {
             GuestKind::Hvm => hvm::hardware(&mut self)?,
         }
         self.step("xc_dom_build_image", |image| image.build_image())?;
+        // That was the last that read them.
+        self.kernel.check_intact()?;
+        self.config.check_intact()?;
         self.step("xc_dom_boot_image", |image| image.boot_image())?;
         self.step("xc_dom_gnttab_init", |image| image.gnttab_init())?;
         self.ports()?;

@@ -3,9 +3,14 @@ mod page;
 
 use std::error::Error as _;
 use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rustix::io::Errno;
+use rustix::fs::{MemfdFlags, Mode, OFlags, fchmod, ftruncate, memfd_create};
+use rustix::io::{Errno, pwrite};
 use xc::Release;
 use xen_types::{PageCount, Port};
 
@@ -21,6 +26,8 @@ use page::Page;
 struct Recorder {
     calls: Mutex<Vec<String>>,
     fails_at: Option<&'static str>,
+    /// A file that somebody tries to write during `build_image`.
+    written: Option<PathBuf>,
     old: bool,
 }
 
@@ -164,6 +171,7 @@ impl Image for Recording<'_> {
         self.0.note("boot_mem_init".to_owned())
     }
     fn build_image(&mut self) -> Result<(), CallError> {
+        self.0.written.as_deref().map(open_to_write);
         self.0.note("build_image".to_owned())
     }
     fn boot_image(&mut self) -> Result<(), CallError> {
@@ -420,6 +428,50 @@ fn a_failure_at_any_call_ends_the_build_names_the_call_and_releases_the_image() 
         (last, calls[calls.len() - 1].clone())
     });
     assert_eq!(ends, fallible.map(|call| (call.to_owned(), "release".to_owned())));
+}
+
+/// A configuration whose kernel is in place, and its file, which is on tmpfs.
+fn in_place() -> (BuildConfig, File, PathBuf) {
+    let memory = memfd_create(c"kernel", MemfdFlags::CLOEXEC).unwrap();
+    fchmod(&memory, Mode::RUSR | Mode::WUSR).unwrap();
+    pwrite(&memory, &flat(), 0).unwrap();
+    ftruncate(&memory, 1 << 20).unwrap();
+    let file = File::open(format!("/proc/self/fd/{}", memory.as_raw_fd())).unwrap();
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let kernel = Kernel::load_in_place(&path).unwrap();
+    (BuildConfig { kernel, ..config(GuestKind::Pv) }, file, path)
+}
+
+/// Opens a file to write without waiting, which fails under a lease.
+fn open_to_write(path: &Path) {
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    File::options().write(true).custom_flags(nonblock).open(path).unwrap_err();
+}
+
+#[test]
+fn a_kernel_in_place_is_built_from() {
+    let (config, _file, _) = in_place();
+    let (built, calls) = build(Recorder::default(), &config);
+    built.unwrap();
+    assert_eq!(calls[7], "kernel_mem 1048576");
+}
+
+#[test]
+fn a_kernel_in_place_that_somebody_wants_to_write_begins_no_build() {
+    let (config, _file, path) = in_place();
+    open_to_write(&path);
+    let (built, calls) = build(Recorder::default(), &config);
+    assert_eq!(built.unwrap_err().kind(), Kind::Again);
+    assert_eq!(calls, [""; 0]);
+}
+
+#[test]
+fn a_kernel_in_place_that_somebody_wants_to_write_during_a_build_ends_it() {
+    let (config, _file, path) = in_place();
+    let recorder = Recorder { written: Some(path), ..Recorder::default() };
+    let (built, calls) = build(recorder, &config);
+    assert_eq!(built.unwrap_err().kind(), Kind::Again);
+    assert_eq!(calls[calls.len() - 2..], ["build_image", "release"]);
 }
 
 #[test]

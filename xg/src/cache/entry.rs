@@ -7,12 +7,14 @@
 //! Numbers are little-endian. The checksum is XXH64 of the content: it finds what bad disks and torn
 //! writes do, at some GB/s; a strong hash of 65 MB would take a good part of what unpacking takes.
 
+use std::fs::File;
 use std::io::{self, Read};
 
 use twox_hash::XxHash64;
 
 use super::Key;
 use crate::MAX_BYTES;
+use crate::payload::{Content, Held};
 
 pub(super) const HEADER: usize = 56;
 
@@ -25,10 +27,36 @@ pub(super) fn header(key: &Key, content: &[u8]) -> [u8; HEADER] {
     header
 }
 
-/// Reads a file of `size` bytes.
-pub(super) fn read(mut file: impl Read, size: u64, key: &Key) -> Result<Vec<u8>, Unusable> {
+/// Takes what is in a file of `size` bytes: in place, if it can be, or read.
+pub(super) fn read(file: File, size: u64, key: &Key) -> Result<Content, Unusable> {
+    let mut file = match Held::take(file) {
+        Ok(held) => return whole(held, key),
+        Err(file) => file,
+    };
     let mut header = [0; HEADER];
     file.read_exact(&mut header)?;
+    let (length, sum) = expected(&header, size, key)?;
+    let mut content = Vec::new();
+    content.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    file.take(length as u64).read_to_end(&mut content)?;
+    if content.len() != length || checksum(&content) != sum {
+        return Err(Unusable::Wrong(CHECKSUM));
+    }
+    Ok(content.into())
+}
+
+fn whole(file: Held, key: &Key) -> Result<Content, Unusable> {
+    let size = file.bytes().len() as u64;
+    let (header, content) = file.bytes().split_first_chunk().ok_or(io::ErrorKind::UnexpectedEof)?;
+    let (_, sum) = expected(header, size, key)?;
+    if checksum(content) != sum {
+        return Err(Unusable::Wrong(CHECKSUM));
+    }
+    Ok(Content::held(file, HEADER).ok_or(io::ErrorKind::UnexpectedEof)?)
+}
+
+/// Length and checksum of the content, by the header of a file of `size` bytes.
+fn expected(header: &[u8; HEADER], size: u64, key: &Key) -> Result<(usize, u64), Unusable> {
     if header[..8] != *MAGIC {
         return Err(Unusable::Wrong("it is no unpacked kernel"));
     }
@@ -38,16 +66,10 @@ pub(super) fn read(mut file: impl Read, size: u64, key: &Key) -> Result<Vec<u8>,
     let number = |at: usize| u64::from_le_bytes(header.as_chunks().0[at / 8]);
     let (length, sum) = (number(40), number(48));
     let content = usize::try_from(length).ok().filter(|length| *length <= MAX_BYTES);
-    let Some(length) = content.filter(|_| size.checked_sub(HEADER as u64) == Some(length)) else {
-        return Err(Unusable::Wrong("its length is not what its header says"));
-    };
-    let mut content = Vec::new();
-    content.try_reserve_exact(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    file.take(length as u64).read_to_end(&mut content)?;
-    if content.len() != length || checksum(&content) != sum {
-        return Err(Unusable::Wrong("its checksum is wrong"));
+    match content.filter(|_| size.checked_sub(HEADER as u64) == Some(length)) {
+        Some(length) => Ok((length, sum)),
+        None => Err(Unusable::Wrong("its length is not what its header says")),
     }
-    Ok(content)
 }
 
 /// Why a file is not used.
@@ -71,3 +93,4 @@ fn checksum(content: &[u8]) -> u64 {
 
 /// Of the layout and of what content means: a number at the end counts up when either changes.
 const MAGIC: &[u8; 8] = b"xgkern\0\x01";
+const CHECKSUM: &str = "its checksum is wrong";

@@ -1,8 +1,9 @@
 //! Unpacked kernels in a folder, one file each, named after its key.
 //!
 //! A file appears whole: it is written under another name, to the disk, and renamed. Whoever reads has
-//! the old one or the new one, and one that was removed meanwhile to its end, so no lock is needed. What
-//! a process that died left behind goes with the next kernel that is kept an hour later.
+//! the old one or the new one, and one that was removed meanwhile to its end, so no lock is needed. Nor
+//! does anybody wait for who has one in place, under a lease: none is opened to write. What a process
+//! that died left behind goes with the next kernel that is kept an hour later.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
@@ -18,6 +19,7 @@ use rustix::io::Errno;
 
 use super::Key;
 use super::entry::{self, Unusable};
+use crate::payload::Content;
 
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -31,7 +33,7 @@ impl Folder {
     }
 
     /// The content kept under `key`, if there is any that can be used.
-    pub(super) fn find(&self, key: &Key) -> Result<Option<Vec<u8>>, Problem> {
+    pub(super) fn find(&self, key: &Key) -> Result<Option<Content>, Problem> {
         let Some(folder) = self.open()? else { return Ok(None) };
         let name = name(key);
         let path = self.path.join(&name);
@@ -46,8 +48,6 @@ impl Folder {
         if !FileType::from_raw_mode(stat.st_mode).is_file() {
             return Err(Problem::Unusable { path, source: Unusable::Wrong("it is no file") });
         }
-        let content = entry::read(&file, size(&stat), key)
-            .map_err(|source| Problem::Unusable { path: path.clone(), source })?;
         // Used now: it goes later. If that cannot be noted, it goes earlier.
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         if let Err(error) =
@@ -55,7 +55,8 @@ impl Folder {
         {
             tracing::debug!(path = %path.display(), %error, "kernel cache: note that it was used");
         }
-        Ok(Some(content))
+        let content = entry::read(file, size(&stat), key);
+        content.map(Some).map_err(|source| Problem::Unusable { path, source })
     }
 
     /// Keeps `content` under `key`, in the place of what is there, unless it alone is above the bound.

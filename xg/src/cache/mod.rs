@@ -84,7 +84,7 @@ impl KernelCache {
             return Ok(Prepared { kernel: kernel.with_content(content), origin: Origin::Memory });
         }
         if let Some(content) = self.in_the_folder(&key) {
-            let kernel = kernel.with_content(Arc::new(content.into()));
+            let kernel = kernel.with_content(Arc::new(content));
             self.shelve(key, &kernel);
             return Ok(Prepared { kernel, origin: Origin::Folder });
         }
@@ -97,7 +97,7 @@ impl KernelCache {
 
     fn on_shelf(&self, key: &Key) -> Option<Arc<Content>> {
         let mut shelf = self.shelf.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.find(key)
+        shelf.find(key).filter(|content| content.is_intact())
     }
 
     fn shelve(&self, key: Key, kernel: &Kernel) {
@@ -106,7 +106,7 @@ impl KernelCache {
         }
     }
 
-    fn in_the_folder(&self, key: &Key) -> Option<Vec<u8>> {
+    fn in_the_folder(&self, key: &Key) -> Option<Content> {
         let found = self.folder.as_ref()?.find(key);
         found.unwrap_or_else(|problem| {
             tracing::warn!(%key, error = &problem as &dyn std::error::Error, "kernel cache");

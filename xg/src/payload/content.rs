@@ -1,8 +1,9 @@
-//! The bytes of a kernel, a ramdisk or firmware, which nobody can change any more.
+//! The bytes of a kernel, a ramdisk or firmware, which nobody changes while they are used.
 
 use std::fmt;
 use std::ops::Deref;
 
+use super::held::Held;
 use super::sealed::Sealed;
 
 /// The bytes of a kernel, a ramdisk or firmware, as the seam passes them on.
@@ -11,6 +12,8 @@ pub struct Content(Place);
 enum Place {
     Heap(Vec<u8>),
     Sealed(Sealed),
+    /// A file, without so many bytes at its start.
+    Held(Held, usize),
 }
 
 impl From<Vec<u8>> for Content {
@@ -25,6 +28,27 @@ impl From<Sealed> for Content {
     }
 }
 
+impl From<Held> for Content {
+    fn from(file: Held) -> Self {
+        Self(Place::Held(file, 0))
+    }
+}
+
+impl Content {
+    /// A file without so many bytes at its start; `None` if it has fewer.
+    pub(crate) fn held(file: Held, skip: usize) -> Option<Self> {
+        (skip <= file.bytes().len()).then_some(Self(Place::Held(file, skip)))
+    }
+
+    /// Whether it stays as it is for as long as a build takes, and was so far.
+    pub(crate) fn is_intact(&self) -> bool {
+        match &self.0 {
+            Place::Heap(_) | Place::Sealed(_) => true,
+            Place::Held(file, _) => file.is_intact(),
+        }
+    }
+}
+
 impl Deref for Content {
     type Target = [u8];
 
@@ -32,6 +56,7 @@ impl Deref for Content {
         match &self.0 {
             Place::Heap(bytes) => bytes,
             Place::Sealed(copy) => copy.bytes(),
+            Place::Held(file, skip) => &file.bytes()[*skip..],
         }
     }
 }
@@ -42,6 +67,7 @@ impl fmt::Debug for Content {
         let place = match self.0 {
             Place::Heap(_) => "on the heap",
             Place::Sealed(_) => "in sealed memory",
+            Place::Held(..) => "in a file under a lease",
         };
         write!(f, "Content({} bytes {place})", self.len())
     }

@@ -1,5 +1,6 @@
 use std::error::Error as _;
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process;
 
@@ -29,6 +30,23 @@ impl Drop for Folder {
     }
 }
 
+/// A file on tmpfs, the file system of which is known everywhere, and its path.
+fn leasable(content: &[u8]) -> (File, PathBuf) {
+    let memory = rustix::fs::memfd_create(c"kernel", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+    rustix::fs::fchmod(&memory, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let mut memory = File::from(memory);
+    io::Write::write_all(&mut memory, content).unwrap();
+    let file = File::open(format!("/proc/self/fd/{}", memory.as_raw_fd())).unwrap();
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd()).into();
+    (file, path)
+}
+
+/// Opens a file to write, without waiting.
+fn open_to_write(path: &Path) -> io::Result<File> {
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    File::options().write(true).custom_flags(nonblock).open(path)
+}
+
 #[test]
 fn a_missing_kernel_is_named() {
     let error = Kernel::load("/nowhere/vmlinux").unwrap_err();
@@ -51,6 +69,56 @@ fn a_large_file_is_copied_into_sealed_memory() {
     let kernel = Kernel::load(folder.file("vmlinux", &content)).unwrap();
     assert!(kernel.bytes() == content);
     assert_eq!(format!("{:?}", kernel.0.bytes), "Content(1048577 bytes in sealed memory)");
+}
+
+#[test]
+fn a_large_file_is_taken_in_place_while_nobody_writes_it() {
+    let file = leasable(&vec![7; LARGE]);
+    let kernel = Kernel::load_in_place(&file.1).unwrap();
+    assert!(kernel.bytes() == vec![7; LARGE]);
+    assert_eq!(format!("{:?}", kernel.0.bytes), "Content(1048576 bytes in a file under a lease)");
+}
+
+#[test]
+fn a_large_file_that_cannot_be_taken_in_place_is_copied() {
+    let file = leasable(&vec![7; LARGE]);
+    let writer = File::options().write(true).open(&file.1).unwrap();
+    let kernel = Kernel::load_in_place(&file.1).unwrap();
+    assert_eq!(format!("{:?}", kernel.0.bytes), "Content(1048576 bytes in sealed memory)");
+    drop(writer);
+}
+
+#[test]
+fn a_small_file_is_never_taken_in_place() {
+    let kernel = Kernel::load_in_place(leasable(b"0123").1).unwrap();
+    assert_eq!(format!("{:?}", kernel.0.bytes), "Content(4 bytes on the heap)");
+}
+
+#[test]
+fn a_kernel_in_place_whose_file_is_to_be_written_is_to_be_loaded_again() {
+    let mut content = elf();
+    content.resize(LARGE, 0);
+    let file = leasable(&content);
+    let kernel = Kernel::load_in_place(&file.1).unwrap();
+    kernel.inspect().unwrap();
+    open_to_write(&file.1).unwrap_err();
+    let error = kernel.inspect().unwrap_err();
+    assert_eq!(error.kind(), Kind::Again);
+    assert!(error.to_string().starts_with("read kernel /proc/self/fd/"));
+    let cause = error.source().unwrap().to_string();
+    assert_eq!(cause, "overwritten since it was loaded, or about to be");
+    assert_eq!(kernel.unpack().unwrap_err().kind(), Kind::Again);
+}
+
+#[test]
+fn a_kernel_in_place_lets_writers_go_on_with_its_last_clone() {
+    let file = leasable(&vec![7; LARGE]);
+    let kernel = Kernel::load_in_place(&file.1).unwrap();
+    let clone = kernel.clone();
+    drop(kernel);
+    open_to_write(&file.1).unwrap_err();
+    drop(clone);
+    open_to_write(&file.1).unwrap();
 }
 
 #[test]
