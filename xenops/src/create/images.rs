@@ -14,9 +14,9 @@ pub(crate) struct Images {
 impl Images {
     /// Reads the files, unpacks the kernel and refuses one that cannot be what the configuration says.
     pub(super) fn load(config: &DomainConfig, cache: &KernelCache) -> Result<Self, xg::Error> {
-        let kernel = cache.unpack(&Kernel::load(&config.kernel)?)?.kernel;
+        let kernel = cache.unpack(&Kernel::load_in_place(&config.kernel)?)?.kernel;
         kernel.check(hypervisor_kind(config.kind))?;
-        let ramdisk = config.ramdisk.as_ref().map(Ramdisk::load).transpose()?;
+        let ramdisk = config.ramdisk.as_ref().map(Ramdisk::load_in_place).transpose()?;
         Ok(Self { kernel, ramdisk })
     }
 }
