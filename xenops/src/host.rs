@@ -10,6 +10,8 @@ use xg::{KernelCache, Xg};
 use xs::Client;
 
 use crate::error::{Cause, Error, Problem, Result, Subject};
+use crate::hotplug::Linux;
+use crate::hotplug::system::System;
 use crate::limits::Limits;
 use crate::lock::Locks;
 
@@ -21,8 +23,8 @@ pub struct Host {
     pub(crate) kernels: Arc<KernelCache>,
     builder: Arc<OnceLock<Xg>>,
     pub(crate) locks: Arc<Locks>,
-    /// Whether it is the machine that this runs on, whose kernel does the host's part of devices.
-    this_machine: bool,
+    /// What does the host's part of devices; `None` if that would be another machine's.
+    system: Option<Arc<dyn System>>,
 }
 
 impl Host {
@@ -43,7 +45,7 @@ impl Host {
             kernels,
             builder: Arc::default(),
             locks: Arc::new(Locks::of_this_machine()),
-            this_machine: true,
+            system: Some(Arc::new(Linux)),
         })
     }
 
@@ -57,7 +59,7 @@ impl Host {
             kernels: Arc::default(),
             builder,
             locks: Arc::new(Locks::of_this_machine()),
-            this_machine: true,
+            system: Some(Arc::new(Linux)),
         }
     }
 
@@ -74,18 +76,28 @@ impl Host {
 
     /// The same host, which is not the machine that this runs on: a simulated one. Its locks between
     /// processes are files in `folder`, not where this machine has its own, and no device that the
-    /// control domain serves is attached or detached: loop devices, bridges and scripts would be those of
-    /// this machine.
+    /// control domain serves is attached or detached, as loop devices, bridges and scripts would be those
+    /// of this machine: unless the other one [has a system](Host::with_system) too.
     #[must_use]
     pub fn of_another_machine(&self, folder: &Path) -> Self {
         let locks = Arc::new(Locks::in_folder(folder));
-        Self { locks, this_machine: false, ..self.clone() }
+        Self { locks, system: None, ..self.clone() }
+    }
+
+    /// The same host, in whose control domain `system` does the host's part of devices.
+    #[must_use]
+    pub fn with_system(&self, system: Arc<dyn System>) -> Self {
+        Self { system: Some(system), ..self.clone() }
     }
 
     /// Fails if the host's part of a device that `server` serves would be done to another machine.
     pub(crate) fn check_machine(&self, server: DomId) -> Result<(), Problem> {
-        let theirs = server != DomId::DOM0;
-        if self.this_machine || theirs { Ok(()) } else { Err(Problem::OtherMachine) }
+        if server == DomId::DOM0 { self.system().map(drop) } else { Ok(()) }
+    }
+
+    /// What does the host's part of devices.
+    pub(crate) fn system(&self) -> Result<&dyn System, Problem> {
+        self.system.as_deref().ok_or(Problem::OtherMachine)
     }
 
     /// The connection to the xenstore.

@@ -53,7 +53,7 @@ pub use device::{AttachOptions, DetachOptions};
 pub use domain::{Domain, State};
 pub use error::{Cause, Error, Leftover, Problem, Remnant, Result, Subject};
 pub use host::Host;
-pub use hotplug::{Hotplug, UnknownHotplug};
+pub use hotplug::{Hotplug, UnknownHotplug, system};
 pub use lifecycle::Stop;
 pub use limits::{Cancel, Limits};
 pub use save::{Afterwards, SaveOptions, SaveProgress};

@@ -76,7 +76,7 @@ impl Host {
             return self.remove_unplugged(record, Hotplug::Native, limits);
         }
         if unplug::begin(&self.within(limits).store, ends, hard)? != Parting::Drop {
-            let keep_on = || !limits.cancel.requested() && !hotplug::has_let_go(record);
+            let keep_on = || !limits.cancel.requested() && !hotplug::has_let_go(self, record);
             match unplug::await_closed(&self.store, ends, limits.deadline, keep_on) {
                 Err(Setback::Stopped) => limits.check()?,
                 closed => closed?,

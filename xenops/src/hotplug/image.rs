@@ -4,19 +4,16 @@
 //! others. Who uses a disk is asked by number, because names lie: by device and inode for a file, by
 //! major and minor for a block device, where a partition and the disk that it is on are the same.
 
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use devices::paths::DomainPaths;
 use devices::{DeviceId, Ends, Kind};
-use rustix::fs::{Mode, OFlags, fstat};
 use xen_types::DomId;
 use xs::View;
 
 use super::loops::{Backing, DeviceNumber, LoopDevice, loops_on};
+use super::system::{self, Access, Opened, System};
 use crate::error::{Cause, Problem};
 use crate::host::Host;
 
@@ -28,33 +25,32 @@ pub(crate) struct Image {
     writable: bool,
     backing: Backing,
     /// Kept until the backend has it too: nobody mounts the device meanwhile.
-    _opened: File,
+    _opened: Box<dyn Opened>,
     made: Option<LoopDevice>,
 }
 
 impl Image {
     /// Opens a disk and, if it is a file, makes a loop device of it.
-    pub(crate) fn open(path: &Path, writable: bool) -> Result<Self, Cause> {
+    pub(crate) fn open(system: &dyn System, path: &Path, writable: bool) -> Result<Self, Cause> {
         let fail = |source| Cause::File { what: "open", path: path.into(), source };
-        let found = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-        let found = found.map_err(|error| fail(error.into()))?;
-        let stat = fstat(&found).map_err(|error| fail(error.into()))?;
-        let backing = Backing::of(&stat).ok_or_else(|| Problem::NoDisk(path.into()))?;
+        let found = system.find(path).map_err(fail)?;
+        let backing = Backing::of(found.stat().map_err(fail)?);
+        let backing = backing.ok_or_else(|| Problem::NoDisk(path.into()))?;
         // The kernel refuses this for a device that is mounted, or part of another one.
-        let is_device = matches!(backing, Backing::Device(_));
-        let alone = if is_device && writable { OFlags::EXCL } else { OFlags::empty() };
+        let access = match (writable, backing) {
+            (true, Backing::Device(_)) => Access::WriteAlone,
+            (true, Backing::File { .. }) => Access::Write,
+            (false, _) => Access::Read,
+        };
         // What was found is opened, not what the name means by now.
-        let found = format!("/proc/self/fd/{}", found.as_raw_fd());
-        let flags = alone.bits().cast_signed();
-        let opened = OpenOptions::new().read(true).write(writable).custom_flags(flags).open(found);
-        let opened = match opened {
+        let opened = match found.reopen(access) {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
                 return Err(in_use(path, "the control domain"));
             }
             opened => opened.map_err(fail)?,
         };
         let made = match backing {
-            Backing::File { .. } => Some(LoopDevice::make(&opened, path, !writable)?),
+            Backing::File { .. } => Some(LoopDevice::make(system, &*opened, path, !writable)?),
             Backing::Device(_) => None,
         };
         Ok(Self { path: path.into(), writable, backing, _opened: opened, made })
@@ -82,15 +78,17 @@ impl Image {
     /// Fails if somebody uses the disk in a way that does not go together with this one. The caller
     /// holds the lock on disks.
     pub(crate) fn check_unused(&self, host: &Host) -> Result<(), Cause> {
-        self.check_loops()?;
-        self.check_mounts()?;
-        self.check_guests(host)
+        let system = host.system()?;
+        self.check_loops(system)?;
+        self.check_mounts(system)?;
+        self.check_guests(host, system)
     }
 
     /// Loop devices on the same file, whoever made them.
-    fn check_loops(&self) -> Result<(), Cause> {
-        for device in loops_on(self.backing)? {
-            if Some(&*device) != self.loop_device() && (self.writable || !is_read_only(&device)) {
+    fn check_loops(&self, system: &dyn System) -> Result<(), Cause> {
+        for device in loops_on(system, self.backing)? {
+            let ours = Some(&*device) == self.loop_device();
+            if !ours && (self.writable || !is_read_only(system, &device)) {
                 return Err(in_use(&self.path, &device.display().to_string()));
             }
         }
@@ -99,21 +97,21 @@ impl Image {
 
     /// File systems on the device that the control domain writes to. One that it only reads goes
     /// together with a guest that only reads.
-    fn check_mounts(&self) -> Result<(), Cause> {
+    fn check_mounts(&self, system: &dyn System) -> Result<(), Cause> {
         let Some(ours) = self.block_device() else { return Ok(()) };
         let path = Path::new("/proc/self/mountinfo");
-        let mounts = fs::read(path).map_err(|source| Cause::File {
+        let mounts = system.read(path).map_err(|source| Cause::File {
             what: "read",
             path: path.into(),
             source,
         })?;
         let used = mounted_writable(&String::from_utf8_lossy(&mounts))
-            .any(|number| same_disk(number, ours));
+            .any(|number| same_disk(system, number, ours));
         if used { Err(in_use(&self.path, "the control domain, mounted")) } else { Ok(()) }
     }
 
     /// Disks of guests, by the nodes of the control domain's backends.
-    fn check_guests(&self, host: &Host) -> Result<(), Cause> {
+    fn check_guests(&self, host: &Host, system: &dyn System) -> Result<(), Cause> {
         for served in served_disks(host)? {
             if !(self.writable || served.mode.is_some_and(|mode| mode.contains('w'))) {
                 continue;
@@ -121,8 +119,9 @@ impl Image {
             let number = served.number.and_then(|number| number.parse().ok());
             let same_device = number
                 .zip(self.block_device())
-                .is_some_and(|(theirs, ours)| same_disk(theirs, ours));
-            let same = same_device || served.params.is_some_and(|params| self.is_at(&params));
+                .is_some_and(|(theirs, ours)| same_disk(system, theirs, ours));
+            let at = |params: String| self.is_at(system, &params);
+            let same = same_device || served.params.is_some_and(at);
             // What a dead domain left in the store uses nothing.
             if same && host.info(served.ends.device.dom)?.is_some() {
                 return Err(in_use(&self.path, &served.ends.to_string()));
@@ -132,13 +131,13 @@ impl Image {
     }
 
     /// Whether what QEMU, blktap or a script opens is this disk: a path, or a format and a path.
-    fn is_at(&self, params: &str) -> bool {
+    fn is_at(&self, system: &dyn System, params: &str) -> bool {
         let paths = [Some(params), params.split_once(':').map(|(_, path)| path)];
         paths.into_iter().flatten().filter(|path| path.starts_with('/')).any(|path| {
-            let Ok(stat) = rustix::fs::stat(path) else { return false };
-            match (Backing::of(&stat), self.block_device()) {
+            let Ok(node) = system.stat(Path::new(path)) else { return false };
+            match (Backing::of(node), self.block_device()) {
                 (Some(Backing::Device(theirs)), Some(ours)) => {
-                    same_disk(DeviceNumber::of(theirs), ours)
+                    same_disk(system, DeviceNumber::of(theirs), ours)
                 }
                 (theirs, _) => theirs == Some(self.backing),
             }
@@ -188,19 +187,19 @@ fn served_disks(host: &Host) -> Result<Vec<Served>, Cause> {
 }
 
 /// Whether two block devices share sectors: the same one, or a partition and its disk.
-fn same_disk(one: DeviceNumber, other: DeviceNumber) -> bool {
-    one == other || whole(one) == other || one == whole(other)
+fn same_disk(system: &dyn System, one: DeviceNumber, other: DeviceNumber) -> bool {
+    one == other || whole(system, one) == other || one == whole(system, other)
 }
 
 /// The disk that a partition is on; the device itself if it is none.
-fn whole(device: DeviceNumber) -> DeviceNumber {
+fn whole(system: &dyn System, device: DeviceNumber) -> DeviceNumber {
     let folder = PathBuf::from(format!("/sys/dev/block/{}:{}", device.major, device.minor));
-    if !folder.join("partition").exists() {
+    if !system::exists(system, &folder.join("partition")).unwrap_or(false) {
         return device;
     }
-    let disk = fs::canonicalize(&folder).ok().and_then(|partition| {
-        let number = fs::read_to_string(partition.parent()?.join("dev")).ok()?;
-        decimal(&number)
+    let disk = system.resolve(&folder).ok().and_then(|partition| {
+        let number = system.read(&partition.parent()?.join("dev")).ok()?;
+        decimal(str::from_utf8(&number).ok()?)
     });
     disk.unwrap_or(device)
 }
@@ -220,10 +219,10 @@ fn decimal(number: &str) -> Option<DeviceNumber> {
     Some(DeviceNumber { major: major.parse().ok()?, minor: minor.parse().ok()? })
 }
 
-fn is_read_only(device: &Path) -> bool {
+fn is_read_only(system: &dyn System, device: &Path) -> bool {
     let name = device.file_name().unwrap_or_default();
     let flag = Path::new("/sys/block").join(name).join("ro");
-    fs::read_to_string(flag).is_ok_and(|flag| flag.trim() == "1")
+    system.read(&flag).is_ok_and(|flag| flag.trim_ascii() == b"1")
 }
 
 fn in_use(path: &Path, by: &str) -> Cause {
@@ -237,6 +236,7 @@ const DISKS: [(&str, Kind); 4] =
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hotplug::Linux;
 
     #[test]
     fn only_file_systems_that_are_written_to_count() {
@@ -252,13 +252,15 @@ mod tests {
 
     #[test]
     fn a_folder_is_no_disk() {
-        let refused = Image::open(Path::new("/"), false);
+        let refused = Image::open(&Linux, Path::new("/"), false);
         assert!(matches!(refused, Err(Cause::Problem(Problem::NoDisk(_)))), "{refused:?}");
     }
 
     #[test]
     fn a_disk_that_is_missing_is_named() {
-        let Err(Cause::File { path, source, .. }) = Image::open(Path::new("/no/disk"), true) else {
+        let Err(Cause::File { path, source, .. }) =
+            Image::open(&Linux, Path::new("/no/disk"), true)
+        else {
             panic!("it is not there");
         };
         assert_eq!((path.to_str(), source.kind()), (Some("/no/disk"), io::ErrorKind::NotFound));

@@ -3,30 +3,30 @@
 //! A backend answers in the store before it has opened a disk, and says `Closed` before it has let go
 //! of it.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use devices::{Ends, Plug, Setback, Sighting};
-use xs::Client;
-
 use super::loops::DeviceNumber;
+use super::system::{self, System};
 use crate::error::{Cause, Problem};
+use crate::host::Host;
 use crate::limits::Limits;
+use devices::{Ends, Plug, Setback, Sighting};
 
 /// Waits until the backend has opened the disk that its node `physical-device` names.
 pub(crate) fn await_opened(
-    store: &Client,
+    host: &Host,
     ends: &Ends,
     disk: DeviceNumber,
     limits: &Limits,
 ) -> Result<(), Cause> {
+    let system = host.system()?;
     let path = folder(ends).join("physical_device");
-    let opened = limits.poll(|| match fs::read_to_string(&path) {
-        Ok(opened) if opened.trim() == disk.to_string() => Ok(Some(())),
+    let opened = limits.poll(|| match system.read(&path) {
+        Ok(opened) if opened.trim_ascii() == disk.to_string().as_bytes() => Ok(Some(())),
         Ok(_) => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let last = Sighting::read(store, ends)?;
+            let last = Sighting::read(&host.store, ends)?;
             match last.plug() {
                 Plug::Failed(why) => {
                     let why = why.unwrap_or_else(|| "the backend gave up".to_owned());
@@ -37,25 +37,32 @@ pub(crate) fn await_opened(
         }
         Err(source) => Err(Cause::File { what: "read", path: path.clone(), source }),
     })?;
-    opened.ok_or_else(|| late("the backend to open the disk", store, ends))
+    opened.ok_or_else(|| late("the backend to open the disk", host, ends))
 }
 
 /// Waits until the backend holds nothing of a device any more.
-pub(crate) fn await_released(store: &Client, ends: &Ends, limits: &Limits) -> Result<(), Cause> {
-    let folder = folder(ends);
-    let released = limits.poll::<(), Cause>(|| Ok((!folder.exists()).then_some(())))?;
-    released.ok_or_else(|| late("the backend to release it", store, ends))
+pub(crate) fn await_released(host: &Host, ends: &Ends, limits: &Limits) -> Result<(), Cause> {
+    let (system, folder) = (host.system()?, folder(ends));
+    let released = limits.poll(|| match system::exists(system, &folder) {
+        Ok(true) => Ok(None),
+        Ok(false) => Ok(Some(())),
+        Err(source) => Err(Cause::File { what: "look at", path: folder.clone(), source }),
+    })?;
+    released.ok_or_else(|| late("the backend to release it", host, ends))
 }
 
 /// Whether the kernel has backends, and not this one: nobody is left to answer in the store. A guest
 /// that writes nonsense into its state makes blkback let go without a word there (Linux 6.1).
-pub(crate) fn has_let_go(ends: &Ends) -> bool {
+pub(crate) fn has_let_go(system: &dyn System, ends: &Ends) -> bool {
     let folder = folder(ends);
-    folder.parent().is_some_and(Path::exists) && !folder.exists()
+    let there = |path| system::exists(system, path);
+    // What cannot be looked at may be there.
+    folder.parent().is_some_and(|all| there(all).unwrap_or(false))
+        && !there(&folder).unwrap_or(true)
 }
 
-fn late(what: &'static str, store: &Client, ends: &Ends) -> Cause {
-    let last = match Sighting::read(store, ends) {
+fn late(what: &'static str, host: &Host, ends: &Ends) -> Cause {
+    let last = match Sighting::read(&host.store, ends) {
         Ok(last) => last.to_string(),
         Err(error) => error.to_string(),
     };

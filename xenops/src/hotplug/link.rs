@@ -3,7 +3,6 @@
 //! One message of `rtnetlink(7)` with everything in it: the kernel sets the address, the MTU and the
 //! bridge before it brings an interface up, so that it is never up outside its bridge.
 
-use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -17,6 +16,7 @@ use rustix::net::{
 };
 use xen_types::Deadline;
 
+use super::system::{self, System};
 use crate::error::{Cause, Problem};
 
 /// What an interface shall be.
@@ -31,15 +31,19 @@ pub(crate) struct Setup<'a> {
 }
 
 /// Puts an interface into a bridge and brings it up.
-pub(crate) fn connect(setup: Setup<'_>, deadline: Deadline) -> Result<(), Cause> {
+pub(crate) fn connect(
+    system: &dyn System,
+    setup: Setup<'_>,
+    deadline: Deadline,
+) -> Result<(), Cause> {
     // The control domain shall not talk to a guest on its own account through the port.
     let ipv6 = Path::new("/proc/sys/net/ipv6/conf").join(setup.name).join("disable_ipv6");
-    if let Err(source) = fs::write(&ipv6, "1").or_else(absent_is_fine) {
+    if let Err(source) = system.write(&ipv6, b"1").or_else(absent_is_fine) {
         return Err(Cause::File { what: "write", path: ipv6, source });
     }
-    let (port, bridge) = (index(setup.name)?, index(setup.bridge)?);
+    let (port, bridge) = (index(system, setup.name)?, index(system, setup.bridge)?);
     let message = up_in_bridge(port, bridge, setup.mtu);
-    request(&message, deadline).map_err(|source| Cause::File {
+    request(system, &message, deadline).map_err(|source| Cause::File {
         what: "put into its bridge",
         path: facts(setup.name),
         source,
@@ -47,9 +51,14 @@ pub(crate) fn connect(setup: Setup<'_>, deadline: Deadline) -> Result<(), Cause>
 }
 
 /// Gives an interface that is down another name.
-pub(crate) fn rename(name: &str, new: &str, deadline: Deadline) -> Result<(), Cause> {
-    let message = renamed(index(name)?, new);
-    request(&message, deadline).map_err(|source| Cause::File {
+pub(crate) fn rename(
+    system: &dyn System,
+    name: &str,
+    new: &str,
+    deadline: Deadline,
+) -> Result<(), Cause> {
+    let message = renamed(index(system, name)?, new);
+    request(system, &message, deadline).map_err(|source| Cause::File {
         what: "rename",
         path: facts(name),
         source,
@@ -57,11 +66,13 @@ pub(crate) fn rename(name: &str, new: &str, deadline: Deadline) -> Result<(), Ca
 }
 
 /// The MTU of a bridge.
-pub(crate) fn bridge_mtu(bridge: &str) -> Result<u32, Cause> {
-    if !facts(bridge).join("bridge").exists() {
+pub(crate) fn bridge_mtu(system: &dyn System, bridge: &str) -> Result<u32, Cause> {
+    let mark = facts(bridge).join("bridge");
+    let is_bridge = system::exists(system, &mark);
+    if !is_bridge.map_err(|source| Cause::File { what: "look at", path: mark, source })? {
         return Err(Problem::NoBridge(bridge.to_owned()).into());
     }
-    fact(bridge, "mtu")
+    fact(system, bridge, "mtu")
 }
 
 /// Whether a string can be the name of an interface (`dev_valid_name` of Linux): it becomes part of
@@ -71,15 +82,16 @@ pub(crate) fn is_name(name: &str) -> bool {
     fits && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':')
 }
 
-fn index(name: &str) -> Result<u32, Cause> {
-    fact(name, "ifindex")
+fn index(system: &dyn System, name: &str) -> Result<u32, Cause> {
+    fact(system, name, "ifindex")
 }
 
-fn fact(name: &str, what: &str) -> Result<u32, Cause> {
+fn fact(system: &dyn System, name: &str, what: &str) -> Result<u32, Cause> {
     let path = facts(name).join(what);
     let fail = |source| Cause::File { what: "read", path: path.clone(), source };
-    let text = fs::read_to_string(&path).map_err(fail)?;
-    text.trim().parse().map_err(|_| fail(io::ErrorKind::InvalidData.into()))
+    let value = system.read(&path).map_err(fail)?;
+    let number = str::from_utf8(&value).ok().and_then(|text| text.trim().parse().ok());
+    number.ok_or_else(|| fail(io::ErrorKind::InvalidData.into()))
 }
 
 fn facts(name: &str) -> PathBuf {
@@ -91,19 +103,25 @@ fn absent_is_fine(error: io::Error) -> io::Result<()> {
 }
 
 /// Sends a request to the kernel and waits for what it says.
-fn request(message: &[u8], deadline: Deadline) -> io::Result<()> {
+fn request(system: &dyn System, message: &[u8], deadline: Deadline) -> io::Result<()> {
+    match acknowledged(&system.netlink(message, deadline)?) {
+        Some(0) => Ok(()),
+        Some(code) => Err(io::Error::from_raw_os_error(code)),
+        None => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Sends a message from a new socket and takes the first answer.
+pub(super) fn exchange(message: &[u8], deadline: Deadline) -> io::Result<Vec<u8>> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     // No protocol is number 0, NETLINK_ROUTE.
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
     sendto(&socket, message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     await_answer(&socket, deadline)?;
-    let mut answer = [0; 4096];
+    let mut answer = vec![0; 4096];
     let (length, _) = recv(&socket, &mut answer, RecvFlags::empty())?;
-    match acknowledged(&answer[..length]) {
-        Some(0) => Ok(()),
-        Some(code) => Err(io::Error::from_raw_os_error(code)),
-        None => Err(io::ErrorKind::InvalidData.into()),
-    }
+    answer.truncate(length);
+    Ok(answer)
 }
 
 fn await_answer(socket: &OwnedFd, deadline: Deadline) -> io::Result<()> {
@@ -192,6 +210,7 @@ const IFF_UP: u32 = 1;
 #[cfg(target_endian = "little")]
 mod tests {
     use super::*;
+    use crate::hotplug::Linux;
 
     // Laid out by hand after netlink(7) and rtnetlink(7).
     #[test]
@@ -241,7 +260,9 @@ mod tests {
     fn an_interface_that_is_not_there_is_named_in_the_error() {
         let setup = Setup { name: "no-such-port", bridge: "no-bridge", mtu: 1500 };
         let late = Deadline::after(std::time::Duration::from_secs(5));
-        let Err(Cause::File { path, .. }) = connect(setup, late) else { panic!("it is not there") };
+        let Err(Cause::File { path, .. }) = connect(&Linux, setup, late) else {
+            panic!("it is not there")
+        };
         assert_eq!(path, Path::new("/sys/class/net/no-such-port/ifindex"));
     }
 
@@ -249,7 +270,7 @@ mod tests {
     fn the_kernel_answers_a_request_about_no_interface_with_its_errno() {
         let late = Deadline::after(std::time::Duration::from_secs(5));
         let message = up_in_bridge(0x7FFF_FFF0, 0x7FFF_FFF1, 1500);
-        let error = request(&message, late).unwrap_err();
+        let error = request(&Linux, &message, late).unwrap_err();
         // ENODEV with the right, EPERM without.
         assert!(matches!(error.raw_os_error(), Some(19 | 1)), "{error}");
     }

@@ -7,24 +7,24 @@
 
 use std::ffi::c_void;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::num::ParseIntError;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rustix::fs::{FileType, Stat, fstat, major, minor};
+use rustix::fs::{major, minor};
 use rustix::io::Errno;
 use rustix::ioctl::{Getter, Ioctl, IoctlOutput, Opcode, Setter, ioctl};
 
-use crate::error::Cause;
+use super::system::{self, Access, LoopStatus, Node, Opened, System};
+use crate::error::{Cause, Problem};
 
 /// A loop device that this process holds open.
 #[derive(Debug)]
 pub(crate) struct LoopDevice {
-    file: File,
+    file: Box<dyn Opened>,
     path: PathBuf,
 }
 
@@ -46,34 +46,39 @@ pub(crate) enum Backing {
 
 impl Backing {
     /// That of a file or a block device; `None` for anything else.
-    pub(crate) fn of(stat: &Stat) -> Option<Self> {
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Some(Self::File { on: stat.st_dev, inode: stat.st_ino }),
-            FileType::BlockDevice => Some(Self::Device(stat.st_rdev)),
-            _ => None,
+    pub(crate) fn of(node: Node) -> Option<Self> {
+        match node {
+            Node::File { on, inode } => Some(Self::File { on, inode }),
+            Node::BlockDevice(number) => Some(Self::Device(number)),
+            Node::Other => None,
         }
     }
 }
 
 impl LoopDevice {
     /// Makes a loop device of an open file, which shows itself under this name.
-    pub(crate) fn make(image: &File, name: &Path, read_only: bool) -> Result<Self, Cause> {
+    pub(crate) fn make(
+        system: &dyn System,
+        image: &dyn Opened,
+        name: &Path,
+        read_only: bool,
+    ) -> Result<Self, Cause> {
         let fail = |what, path: &Path| {
             let path = path.to_owned();
             move |source: io::Error| Cause::File { what, path, source }
         };
         let control = Path::new(CONTROL);
-        let free = open(control, false).map_err(fail("open", control))?;
+        let free = system.open(control, Access::Write).map_err(fail("open", control))?;
+        let access = if read_only { Access::Read } else { Access::Write };
         for _ in 0..ATTEMPTS {
-            // SAFETY: `GetFree` must describe the request: see its implementation.
-            let number = unsafe { ioctl(&free, GetFree) }
-                .map_err(|error| fail("find a free loop device with", control)(error.into()))?;
+            let number = free.free_loop();
+            let number = number.map_err(fail("find a free loop device with", control))?;
             let path = PathBuf::from(format!("/dev/loop{number}"));
-            let file = open(&path, read_only).map_err(fail("open", &path))?;
-            match configure(&file, image, name, read_only) {
+            let file = system.open(&path, access).map_err(fail("open", &path))?;
+            match file.configure_loop(image, name, read_only) {
                 // Somebody else found the same one free.
-                Err(Errno::BUSY) => {}
-                Err(error) => return Err(fail("set up loop device", &path)(error.into())),
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
+                Err(error) => return Err(fail("set up loop device", &path)(error)),
                 Ok(()) => return Ok(Self { file, path }),
             }
         }
@@ -88,7 +93,10 @@ impl LoopDevice {
     /// The device's numbers.
     pub(crate) fn number(&self) -> Result<DeviceNumber, Cause> {
         let fail = |source| Cause::File { what: "look at", path: self.path.clone(), source };
-        Ok(DeviceNumber::of(fstat(&self.file).map_err(|error| fail(error.into()))?.st_rdev))
+        match self.file.stat().map_err(fail)? {
+            Node::BlockDevice(number) => Ok(DeviceNumber::of(number)),
+            Node::File { .. } | Node::Other => Err(Problem::NoDisk(self.path.clone()).into()),
+        }
     }
 }
 
@@ -115,35 +123,31 @@ impl FromStr for DeviceNumber {
 }
 
 /// The loop devices that a file or a block device backs now.
-pub(crate) fn loops_on(image: Backing) -> Result<Vec<PathBuf>, Cause> {
+pub(crate) fn loops_on(system: &dyn System, image: Backing) -> Result<Vec<PathBuf>, Cause> {
     let fail = |source| Cause::File { what: "list", path: BLOCK_DEVICES.into(), source };
     let mut found = Vec::new();
-    for entry in fs::read_dir(BLOCK_DEVICES).map_err(fail)? {
-        let entry = entry.map_err(fail)?;
-        let name = entry.file_name();
+    for name in system.list(Path::new(BLOCK_DEVICES)).map_err(fail)? {
         // Bound ones have this folder.
-        if !entry.path().join("loop").exists() {
+        let bound = Path::new(BLOCK_DEVICES).join(&name).join("loop");
+        let is_bound = || system::exists(system, &bound).map_err(fail);
+        if !is_bound()? {
             continue;
         }
         let path = Path::new("/dev").join(name);
-        let file = match open(&path, true) {
+        let file = match system.open(&path, Access::Read) {
             Ok(file) => file,
             // It has cleared itself meanwhile.
-            Err(_) if !entry.path().join("loop").exists() => continue,
+            Err(_) if !is_bound()? => continue,
             Err(source) => return Err(Cause::File { what: "open", path, source }),
         };
-        // SAFETY: the kernel must write a whole `loop_info64` for this request (linux/loop.h):
-        // `LoopInfo64` has its layout, and any bytes are a value of it.
-        let request = unsafe { Getter::<LOOP_GET_STATUS64, LoopInfo64>::new() };
-        // SAFETY: the request must be the one that `Getter` was made for: its type carries it.
-        let info = match unsafe { ioctl(&file, request) } {
-            Ok(info) => info,
-            Err(Errno::NXIO) => continue, // as above
-            Err(error) => return Err(Cause::File { what: "look at", path, source: error.into() }),
+        let status = match file.loop_status() {
+            Ok(Some(status)) => status,
+            Ok(None) => continue, // as above
+            Err(source) => return Err(Cause::File { what: "look at", path, source }),
         };
         let same = match image {
-            Backing::File { on, inode } => (info.device, info.inode) == (on, inode),
-            Backing::Device(number) => info.real_device == number,
+            Backing::File { on, inode } => (status.on, status.inode) == (on, inode),
+            Backing::Device(number) => status.real_device == number,
         };
         if same {
             found.push(path);
@@ -152,22 +156,46 @@ pub(crate) fn loops_on(image: Backing) -> Result<Vec<PathBuf>, Cause> {
     Ok(found)
 }
 
-fn open(path: &Path, read_only: bool) -> io::Result<File> {
-    OpenOptions::new().read(true).write(!read_only).open(path)
+/// `LOOP_CTL_GET_FREE` on the control device.
+pub(super) fn free(control: &File) -> io::Result<u32> {
+    // SAFETY: `GetFree` must describe the request: see its implementation.
+    let number = unsafe { ioctl(control, GetFree) }?;
+    u32::try_from(number).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-fn configure(device: &File, image: &File, name: &Path, read_only: bool) -> Result<(), Errno> {
+/// `LOOP_CONFIGURE` on a loop device.
+pub(super) fn configure(
+    device: &File,
+    image: &dyn Opened,
+    name: &Path,
+    read_only: bool,
+) -> io::Result<()> {
     let read_only = if read_only { LO_FLAGS_READ_ONLY } else { 0 };
     let flags = LO_FLAGS_AUTOCLEAR | read_only;
     let info = LoopInfo64 { flags, file_name: shown(name), ..EMPTY_INFO };
-    let fd = image.as_raw_fd().cast_unsigned();
+    let fd = image.descriptor().cast_unsigned();
     let config = LoopConfig { fd, block_size: 0, info, reserved: [0; 8] };
     // SAFETY: the kernel must read no more than the value for this request (linux/loop.h), and take the
     // descriptor in it while that is open: it reads one `loop_config`, whose layout `LoopConfig` has, and
     // `image` is borrowed until the call has returned.
     let request = unsafe { Setter::<LOOP_CONFIGURE, LoopConfig>::new(config) };
     // SAFETY: the request must be the one that `Setter` was made for: its type carries it.
-    unsafe { ioctl(device, request) }
+    Ok(unsafe { ioctl(device, request) }?)
+}
+
+/// `LOOP_GET_STATUS64` on a loop device; `None` if it is free.
+pub(super) fn status(device: &File) -> io::Result<Option<LoopStatus>> {
+    // SAFETY: the kernel must write a whole `loop_info64` for this request (linux/loop.h):
+    // `LoopInfo64` has its layout, and any bytes are a value of it.
+    let request = unsafe { Getter::<LOOP_GET_STATUS64, LoopInfo64>::new() };
+    // SAFETY: the request must be the one that `Getter` was made for: its type carries it.
+    match unsafe { ioctl(device, request) } {
+        Ok(LoopInfo64 { device: on, inode, real_device, .. }) => {
+            Ok(Some(LoopStatus { on, inode, real_device }))
+        }
+        Err(Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A name as the loop device has it for people: cut, with a NUL at its end.

@@ -15,9 +15,11 @@
 mod image;
 mod kernel;
 pub(crate) mod link;
+mod linux;
 mod loops;
 mod native;
 mod scripts;
+pub mod system;
 
 use std::fmt;
 use std::path::Path;
@@ -28,7 +30,9 @@ use devices::{Ends, Kind, Plug, Record, Setback, Sighting, plug, unplug};
 use xen_types::{Deadline, DomId};
 
 use self::image::Image;
+pub(crate) use self::linux::Linux;
 use self::scripts::{Action, Script};
+use self::system::System;
 use crate::error::{Cause, Problem};
 use crate::host::Host;
 use crate::limits::Limits;
@@ -108,7 +112,7 @@ impl Hotplug {
         match self {
             Self::Native => native::prepare(host, record, limits),
             Self::Scripts | Self::Udev => {
-                filter_works(record, limits)?;
+                filter_works(host.system()?, record, limits)?;
                 Ok(Ready::default())
             }
         }
@@ -129,7 +133,7 @@ impl Hotplug {
                 Ok(plug::await_hotplug(&host.store, record.ends(), limits.deadline, keep_on)?)
             }
             Self::Scripts => {
-                let ran = run_script(record, Action::Add, limits);
+                let ran = run_script(host.system()?, record, Action::Add, limits);
                 // What it wrote says more than what it printed; its time may be over.
                 let store = host.store.with_deadline(Deadline::after(LAST_LOOK));
                 match Sighting::read(&store, record.ends()).map(|last| (last.plug(), last)) {
@@ -162,51 +166,58 @@ impl Hotplug {
                 let soon = limits.deadline.min(Deadline::after(TAKEN_BACK));
                 Ok(unplug::await_taken_back(&host.store, ends, soon, keep_on)?)
             }
-            Self::Scripts => run_script(record, Action::Remove, limits),
+            Self::Scripts => run_script(host.system()?, record, Action::Remove, limits),
         }
     }
 }
 
 /// Whether nobody is left who could let go of a device.
-pub(crate) fn has_let_go(record: &Record) -> bool {
-    record.ends().server == DomId::DOM0 && kernel::has_let_go(record.ends())
+pub(crate) fn has_let_go(host: &Host, record: &Record) -> bool {
+    let ends = record.ends();
+    let gone = |system| kernel::has_let_go(system, ends);
+    ends.server == DomId::DOM0 && host.system().is_ok_and(gone)
 }
 
 /// Waits until the kernel's backend holds nothing of a device.
 pub(crate) fn await_released(host: &Host, record: &Record, limits: &Limits) -> Result<(), Cause> {
     match record.ends().server {
-        DomId::DOM0 => kernel::await_released(&host.store, record.ends(), limits),
+        DomId::DOM0 => kernel::await_released(host, record.ends(), limits),
         _ => Ok(()),
     }
 }
 
 /// Runs the script that the record names, which only toolstacks write.
-fn run_script(record: &Record, action: Action, limits: &Limits) -> Result<(), Cause> {
+fn run_script(
+    system: &dyn System,
+    record: &Record,
+    action: Action,
+    limits: &Limits,
+) -> Result<(), Cause> {
     let Some(path) = field(record, "script") else { return Ok(()) };
     if !scripts::is_script(path) {
         let record = record.ends().record().to_string();
         return Err(Problem::Malformed { path: record, value: path.to_owned() }.into());
     }
     match Script::of(path, record.ends(), action) {
-        Some(script) => script.run(limits),
+        Some(script) => script.run(system, limits),
         None => Ok(()),
     }
 }
 
 /// The scripts of Xen connect an interface without its filter where iptables does not work
 /// (`handle_iptable`, `vif-common.sh`).
-fn filter_works(record: &Record, limits: &Limits) -> Result<(), Cause> {
+fn filter_works(system: &dyn System, record: &Record, limits: &Limits) -> Result<(), Cause> {
     let ends = record.ends();
     let ours = ends.server == DomId::DOM0 && ends.served_as == Kind::Vif;
     if !ours || field(record, "ip").is_none() {
         return Ok(());
     }
-    lists(Path::new("iptables"), limits)
+    lists(system, Path::new("iptables"), limits)
 }
 
 /// Whether this iptables can list its rules. It waits for others who change them (`-w`).
-fn lists(iptables: &Path, limits: &Limits) -> Result<(), Cause> {
-    match Script::plain(iptables, vec!["-w", "-L", "-n"]).run(limits) {
+fn lists(system: &dyn System, iptables: &Path, limits: &Limits) -> Result<(), Cause> {
+    match Script::plain(iptables, vec!["-w", "-L", "-n"]).run(system, limits) {
         Err(Cause::Problem(Problem::TimedOut { last, .. })) => {
             Err(Problem::TimedOut { what: "iptables to list its rules", last }.into())
         }

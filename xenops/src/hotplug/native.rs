@@ -16,6 +16,7 @@ use xs::{Store, View};
 use super::image::Image;
 use super::link::{self, Setup};
 use super::scripts::interface;
+use super::system::System;
 use super::{CONNECTED, Ready, STATUS, field, kernel};
 use crate::error::{Cause, Problem};
 use crate::host::Host;
@@ -24,12 +25,13 @@ use crate::lock::Lock;
 
 /// Makes ready what a device needs.
 pub(super) fn prepare(host: &Host, record: &Record, limits: &Limits) -> Result<Ready, Cause> {
+    let system = host.system()?;
     match record.ends().served_as {
         Kind::Vbd => {
             plain_script(record, USUAL_BLOCK_SCRIPT)?;
             let path = Path::new(field(record, "params").unwrap_or_default());
             let lock = Lock::of_disks(&host.locks, limits)?;
-            let image = Image::open(path, field(record, "mode") == Some("w"))?;
+            let image = Image::open(system, path, field(record, "mode") == Some("w"))?;
             image.check_unused(host)?;
             // A loop device is seen by everybody who looks at the file from here on. A block device is
             // in use once the store has its number.
@@ -44,7 +46,7 @@ pub(super) fn prepare(host: &Host, record: &Record, limits: &Limits) -> Result<R
             Ok(Ready { nodes, image: Some(image), lock })
         }
         Kind::Vif => {
-            Port::of(record)?;
+            Port::of(system, record)?;
             Ok(Ready::default())
         }
         ref other => Err(Problem::OtherDevice(other.to_string()).into()),
@@ -58,22 +60,22 @@ pub(super) fn connect(
     ready: &Ready,
     limits: &Limits,
 ) -> Result<(), Cause> {
-    let ends = record.ends();
+    let (ends, system) = (record.ends(), host.system()?);
     match &ready.image {
         // From then on the backend keeps a loop device, too.
-        Some(image) => kernel::await_opened(&host.store, ends, image.number()?, limits),
+        Some(image) => kernel::await_opened(host, ends, image.number()?, limits),
         None => {
-            let port = Port::of(record)?;
+            let port = Port::of(system, record)?;
             let name = port.name.map_or_else(|| interface(ends), str::to_owned);
             if port.name.is_some() {
-                link::rename(&interface(ends), &name, limits.deadline)?;
+                link::rename(system, &interface(ends), &name, limits.deadline)?;
             }
             let mtu = match port.mtu {
                 Some(mtu) => mtu,
-                None => link::bridge_mtu(port.bridge)?,
+                None => link::bridge_mtu(system, port.bridge)?,
             };
             let setup = Setup { name: &name, bridge: port.bridge, mtu };
-            link::connect(setup, limits.deadline)?;
+            link::connect(system, setup, limits.deadline)?;
             connected(host, ends, mtu)
         }
     }
@@ -103,7 +105,7 @@ struct Port<'a> {
 }
 
 impl<'a> Port<'a> {
-    fn of(record: &'a Record) -> Result<Self, Cause> {
+    fn of(system: &dyn System, record: &'a Record) -> Result<Self, Cause> {
         plain_script(record, devices::Vif::USUAL_SCRIPT)?;
         let refuse = |what| Err(Problem::NotNative(what).into());
         if field(record, "ip").is_some() {
@@ -127,7 +129,7 @@ impl<'a> Port<'a> {
         }
         let mtu = field(record, "mtu").and_then(|mtu| mtu.parse().ok());
         // Before there is a device: an unknown bridge costs nothing then.
-        link::bridge_mtu(bridge)?;
+        link::bridge_mtu(system, bridge)?;
         Ok(Self { bridge, name, mtu })
     }
 }

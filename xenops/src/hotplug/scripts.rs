@@ -4,16 +4,12 @@
 //! script runs in a process group of its own, which is killed when its time is up; what it printed
 //! becomes part of the error.
 
-use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 
 use devices::{Ends, Kind};
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::system::{Program, Running, System};
 use crate::error::{Cause, Problem};
 use crate::limits::Limits;
 
@@ -28,11 +24,7 @@ pub(crate) enum Action {
 
 /// The script of a device and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Script {
-    path: PathBuf,
-    arguments: Vec<&'static str>,
-    environment: Vec<(&'static str, String)>,
-}
+pub(crate) struct Script(Program);
 
 impl Script {
     /// The call for a device; `None` for kinds that have no scripts.
@@ -56,49 +48,37 @@ impl Script {
             }
             _ => return None,
         };
-        Some(Self { path: PathBuf::from(path), arguments, environment })
+        Some(Self(Program { path: PathBuf::from(path), arguments, environment }))
     }
 
     /// Another program, called with these arguments and no environment of its own.
     pub(crate) fn plain(program: &Path, arguments: Vec<&'static str>) -> Self {
-        Self { path: program.into(), arguments, environment: Vec::new() }
+        Self(Program { path: program.into(), arguments, environment: Vec::new() })
     }
 
     /// Runs it to its end.
-    pub(crate) fn run(&self, limits: &Limits) -> Result<(), Cause> {
-        let path = &self.path;
+    pub(crate) fn run(&self, system: &dyn System, limits: &Limits) -> Result<(), Cause> {
+        let path = &self.0.path;
         let fail = |what| move |source| Cause::File { what, path: path.clone(), source };
-        // Not a pipe: a process that the script leaves behind would keep it open.
-        let output = memfd_create("script", MemfdFlags::CLOEXEC).map_err(io::Error::from);
-        let mut output = File::from(output.map_err(fail("capture the output of"))?);
-        let both = |output: &File| output.try_clone().map(Stdio::from);
-        let mut child = Command::new(path)
-            .args(&self.arguments)
-            .envs(self.environment.iter().map(|(key, value)| (key, value)))
-            .stdin(Stdio::null())
-            .stdout(both(&output).map_err(fail("capture the output of"))?)
-            .stderr(both(&output).map_err(fail("capture the output of"))?)
-            .process_group(0)
-            .spawn()
-            .map_err(fail("run"))?;
-        let ended = limits.poll(|| child.try_wait().map_err(fail("wait for")));
+        let mut running = system.spawn(&self.0).map_err(fail("run"))?;
+        let ended = limits.poll(|| running.try_wait().map_err(fail("wait for")));
         match ended {
             Ok(Some(status)) if status.success() => Ok(()),
-            Ok(Some(status)) => Err(self.failed(status, said(&mut output)).into()),
+            Ok(Some(status)) => Err(self.failed(status, said(&mut *running)).into()),
             Ok(None) => {
-                kill(&mut child).map_err(fail("kill"))?;
-                let last = format!("it printed {:?}", said(&mut output));
+                running.kill().map_err(fail("kill"))?;
+                let last = format!("it printed {:?}", said(&mut *running));
                 Err(Problem::TimedOut { what: "the hotplug script to end", last }.into())
             }
             Err(error) => {
-                kill(&mut child).map_err(fail("kill"))?;
+                running.kill().map_err(fail("kill"))?;
                 Err(error)
             }
         }
     }
 
     fn failed(&self, status: ExitStatus, said: String) -> Problem {
-        Problem::Script { script: self.path.clone(), status, said }
+        Problem::Script { script: self.0.path.clone(), status, said }
     }
 }
 
@@ -112,22 +92,10 @@ pub(crate) fn is_script(path: &str) -> bool {
     Path::new(path).is_absolute() && !path.split('/').any(|part| part == "..")
 }
 
-fn kill(child: &mut Child) -> io::Result<()> {
-    let group = Pid::from_child(child);
-    match kill_process_group(group, Signal::KILL) {
-        // Only its zombie is left.
-        Ok(()) | Err(rustix::io::Errno::SRCH | rustix::io::Errno::PERM) => {}
-        Err(error) => return Err(error.into()),
-    }
-    child.wait().map(drop)
-}
-
-/// The end of what a script printed.
-fn said(output: &mut File) -> String {
-    let mut bytes = Vec::new();
-    let read = output.rewind().and_then(|()| output.take(OUTPUT_MAX).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => String::from_utf8_lossy(&bytes).trim().to_owned(),
+/// The beginning of what a script printed.
+fn said(script: &mut dyn Running) -> String {
+    match script.printed(OUTPUT_MAX) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_owned(),
         Err(error) => format!("its output cannot be read: {error}"),
     }
 }
@@ -145,6 +113,7 @@ mod tests {
     use xen_types::{Deadline, DomId};
 
     use super::*;
+    use crate::hotplug::Linux;
 
     fn ends(kind: Kind, number: u32) -> Ends {
         let device = DeviceId { dom: DomId::new(7).unwrap(), kind: kind.clone(), number };
@@ -165,16 +134,16 @@ mod tests {
 
     impl Drop for Script {
         fn drop(&mut self) {
-            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(&self.0.path);
         }
     }
 
     #[test]
     fn a_disks_script_is_called_as_by_libxl() {
         let script = Script::of("/none/block", &ends(Kind::Vbd, 51712), Action::Remove).unwrap();
-        assert_eq!(script.arguments, ["remove"]);
+        assert_eq!(script.0.arguments, ["remove"]);
         assert_eq!(
-            script.environment,
+            script.0.environment,
             [
                 ("script", "/none/block".to_owned()),
                 ("XENBUS_TYPE", "vbd".to_owned()),
@@ -187,14 +156,16 @@ mod tests {
     #[test]
     fn an_interfaces_script_is_told_the_interface() {
         let script = Script::of("/none/vif-bridge", &ends(Kind::Vif, 1), Action::Add).unwrap();
-        assert_eq!(script.arguments, ["online", "type_if=vif"]);
-        assert!(script.environment.contains(&("vif", "vif7.1".to_owned())));
+        assert_eq!(script.0.arguments, ["online", "type_if=vif"]);
+        assert!(script.0.environment.contains(&("vif", "vif7.1".to_owned())));
     }
 
     #[test]
     fn a_script_that_fails_is_quoted() {
         let failing = script("fails", "echo it is \"$XENBUS_PATH $1\"; exit 3");
-        let Err(Cause::Problem(Problem::Script { status, said, .. })) = failing.run(&soon()) else {
+        let Err(Cause::Problem(Problem::Script { status, said, .. })) =
+            failing.run(&Linux, &soon())
+        else {
             panic!("it ends with status 3");
         };
         assert_eq!((status.code(), said.as_str()), (Some(3), "it is backend/vbd/7/51712 add"));
@@ -202,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_script_that_leaves_a_process_behind_has_ended() {
-        assert!(script("leaves", "sleep 5 &").run(&soon()).is_ok());
+        assert!(script("leaves", "sleep 5 &").run(&Linux, &soon()).is_ok());
     }
 
     #[test]
@@ -210,7 +181,7 @@ mod tests {
         let slow = script("slow", "echo begun; sleep 60; echo never");
         let start = Instant::now();
         let limits = Limits::until(Deadline::after(Duration::from_millis(300)));
-        let Err(Cause::Problem(Problem::TimedOut { last, .. })) = slow.run(&limits) else {
+        let Err(Cause::Problem(Problem::TimedOut { last, .. })) = slow.run(&Linux, &limits) else {
             panic!("it has a third of a second");
         };
         assert_eq!(last, "it printed \"begun\"");

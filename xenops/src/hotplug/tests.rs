@@ -31,7 +31,7 @@ fn listed_by(name: &str, text: &str, milliseconds: u64) -> Result<(), Cause> {
     assert!(made.success());
     // The tests' scripts remove their files themselves.
     let time = Duration::from_millis(milliseconds);
-    lists(&path, &Limits::until(Deadline::after(time)))
+    lists(&Linux, &path, &Limits::until(Deadline::after(time)))
 }
 
 #[test]
