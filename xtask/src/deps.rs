@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fakexen", &["xenctrl-sys"]),
     ("xen-abi", &[]),
     ("xs-server", &["xs", "xen-types"]),
-    ("xen-sim", &["xs", "xc", "xg", "eventchn", "xs-server", "xenctrl-sys", "xen-types"]),
+    ("xen-sim", SIMULATED),
     ("xenops-sim", &["xenops-cli", "xenops", "xen-sim"]),
     // users
     ("benches", &["xs", "xc", "xg", "xenctrl-sys", "xen-types", "store-daemons", "xen-abi"]),
@@ -44,6 +44,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 const DOUBLES: &[&str] = &["store-daemons", "xen-abi", "xen-sim", "xs-server"];
 
 const LAYERS: &[&str] = &["xen-types", "xs", "xc", "eventchn", "devices", "xg", "xenops"];
+
+/// The seams that the simulated machine stands below.
+const SIMULATED: &[&str] =
+    &["xs", "xc", "xg", "eventchn", "xenops", "xs-server", "xenctrl-sys", "xen-types"];
 
 const CONFORMANCE: &[&str] =
     &["xen-types", "xs", "xc", "eventchn", "xenops", "store-daemons", "xs-server", "xen-sim"];

@@ -2,8 +2,10 @@
 //! shutdown, and no more.
 //!
 //! It does what the tiny guest of `tests/guests` does: it writes `data/tiny`, watches
-//! `control/shutdown` and obeys. Words of its command line change that, see [`Manners`].
+//! `control/shutdown` and obeys; and it has drivers for disks and network interfaces, see
+//! [`Fronts`]. Words of its command line change that, see [`Manners`].
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use xen_types::{DomId, Port, ShutdownReason};
 use xs::ring::{Bell, Page};
 use xs::{Client, Kind, Path, Store as _, View as _};
 
+use crate::front::{Crashed, Front, Fronts};
 use crate::hypervisor::Hypervisor;
 use crate::page::Page as Memory;
 use crate::store::{clear, event};
@@ -40,6 +43,8 @@ struct Manners {
     crash_asked: bool,
     /// `halt`, `reboot`, `crash`: it does so once it has started.
     at_once: Option<ShutdownReason>,
+    /// The words of [`Front`].
+    front: Front,
 }
 
 impl Manners {
@@ -53,7 +58,7 @@ impl Manners {
                 b"halt" => manners.at_once = Some(ShutdownReason::Poweroff),
                 b"reboot" => manners.at_once = Some(ShutdownReason::Reboot),
                 b"crash" => manners.at_once = Some(ShutdownReason::Crash),
-                _ => {}
+                word => manners.front = Front::of(word).unwrap_or(manners.front),
             }
         }
         manners
@@ -101,7 +106,8 @@ impl Kernel {
 
     fn serve(&self, store: &Client, manners: Manners) -> xs::Result<Option<ShutdownReason>> {
         let orders = Path::from_static("control/shutdown");
-        let mut changes = store.watch(&orders)?;
+        // Of what it may read it hears: its own home, and its backends.
+        let mut changes = store.watch(&Path::DOMAINS)?;
         match store.write(&Path::from_static("data/tiny"), "up") {
             // A toolstack need not let its guests write there.
             Err(error) if error.kind() != Kind::Denied => return Err(error),
@@ -110,8 +116,19 @@ impl Kernel {
         if manners.at_once.is_some() {
             return Ok(manners.at_once);
         }
+        let mut fronts = Fronts {
+            xen: &self.xen,
+            dom: self.dom,
+            store,
+            manners: manners.front,
+            devices: BTreeMap::new(),
+        };
         loop {
             changes.wait(store.clock().after(Duration::MAX))?;
+            while changes.try_next()?.is_some() {}
+            if let Some(Crashed) = fronts.look()? {
+                return Ok(Some(ShutdownReason::Crash));
+            }
             if manners.deaf {
                 continue;
             }

@@ -22,23 +22,29 @@
 //! What it does for you: domains with the life that the hypervisor gives them, memory accounted for
 //! page by page, event channels; a xenstored that maps rings and hears of deaths; guests that
 //! start, write to the store over their own ring and obey a request to stop, or not, as words of
-//! their command line say (`deaf`, `lazy`, `crash-asked`, `halt`, `reboot`, `crash`); [faults](How)
-//! at any call or request of a [`Process`], its death included; a [`Snapshot`] of what an operation
-//! could leave behind; if wanted, a clock that [jumps](Pace::Jumping) when nothing happens, so that a
-//! wait of a minute takes a moment.
+//! their command line say (`deaf`, `lazy`, `crash-asked`, `halt`, `reboot`, `crash`), with drivers
+//! for disks and network interfaces that behave as a [`Front`] says; a control domain whose
+//! [`Linux`] has files, block devices, loop devices, bridges and backends that behave as a [`Back`]
+//! says; [faults](How) at any call or request of a [`Process`], its death included; a [`Snapshot`]
+//! of what an operation could leave behind; if wanted, a clock that [jumps](Pace::Jumping) when
+//! nothing happens, so that a wait of a minute takes a moment.
 //!
-//! What it does not do: run guests' code, schedule, or have calls for schedulers, devices, dumps and CPU policies; those fail as a
-//! function does that a library lacks. What it does is proved by the facts of `tests/conformance`,
-//! which run on real Xen too and which `docs/conformance.md` lists: a behaviour without a fact is
-//! not to be relied upon.
+//! What it does not do: run guests' code, schedule, move data of disks and packets, share pages
+//! between both ends of a device, or have calls for schedulers, dumps and CPU policies; those fail as
+//! a function does that a library lacks.
+//! What the hypervisor does is proved by the facts of `tests/conformance`, which run on real Xen too
+//! and which `docs/conformance.md` lists: a behaviour without a fact is not to be relied upon.
+//! Drivers and system calls are after Linux 6.1, which `tests/lab` runs.
 
 mod builder;
 mod calls;
 mod evtchn;
 mod faults;
+mod front;
 mod guest;
 mod hypervisor;
 mod kernel;
+mod linux;
 mod machine;
 mod page;
 mod process;
@@ -49,7 +55,9 @@ mod time;
 mod xen;
 
 pub use faults::{How, Which};
+pub use front::Front;
 pub use kernel::kernel;
+pub use linux::{Back, Linux, Script};
 pub use machine::{Hardware, Machine};
 pub use process::{Mapping, Process};
 pub use snapshot::Snapshot;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use xc::Release;
 use xen_types::{Clock, DomId, MiB, PageCount};
@@ -10,6 +10,7 @@ use xs_server::Running;
 
 use crate::faults::{How, Plan, Which};
 use crate::hypervisor::Hypervisor;
+use crate::linux::{Bus, Linux};
 use crate::process::Process;
 use crate::time::{Hold, Pace, Ticker};
 use crate::xen::Xen;
@@ -51,6 +52,9 @@ impl Default for Hardware {
 pub struct Machine {
     xen: Arc<Hypervisor>,
     store: Arc<Mutex<Option<Running>>>,
+    linux: Arc<Linux>,
+    /// The programs that were started.
+    processes: Arc<Mutex<Vec<Weak<Process>>>>,
     _power: Arc<Power>,
 }
 
@@ -75,7 +79,8 @@ impl Machine {
     pub fn start(hardware: &Hardware) -> io::Result<Self> {
         let xen = Arc::new(Hypervisor::new(Xen::start(hardware), Ticker::new(hardware.pace)));
         let store = Arc::new(Mutex::new(Some(store::start(&xen)?)));
-        Ok(Self { _power: Arc::new(Power(Arc::clone(&xen))), xen, store })
+        let _power = Arc::new(Power(Arc::clone(&xen)));
+        Ok(Self { xen, store, linux: Arc::default(), processes: Arc::default(), _power })
     }
 
     /// Starts a program in domain 0, with which nothing goes wrong.
@@ -85,7 +90,22 @@ impl Machine {
 
     /// Starts a program in domain 0 some of whose calls go wrong.
     pub fn faulty_process(&self, faults: &[(Which, How)]) -> Arc<Process> {
-        Arc::new(Process::new(self.clone(), Plan::new(faults)))
+        let process = Arc::new(Process::new(self.clone(), Plan::new(faults)));
+        self.processes().push(Arc::downgrade(&process));
+        process
+    }
+
+    /// What the programs that run watch in the store.
+    pub(crate) fn watched(&self) -> Vec<String> {
+        let mut processes = self.processes();
+        processes.retain(|process| process.strong_count() > 0);
+        let running: Vec<_> = processes.iter().filter_map(Weak::upgrade).collect();
+        drop(processes);
+        running.iter().flat_map(|process| process.watched()).collect()
+    }
+
+    fn processes(&self) -> MutexGuard<'_, Vec<Weak<Process>>> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its clock, which the handles of its processes wait by.
@@ -118,6 +138,19 @@ impl Machine {
         drop(before); // waits for its thread, which may be in the hypervisor
         *self.store() = Some(store::start(&self.xen)?);
         Ok(())
+    }
+
+    /// The Linux of its control domain.
+    pub fn linux(&self) -> &Linux {
+        &self.linux
+    }
+
+    /// Has the drivers of the control domain serve devices from now on.
+    pub(crate) fn drive(&self) {
+        if self.linux.begin_to_drive() {
+            let (linux, xen) = (Arc::clone(&self.linux), Arc::clone(&self.xen));
+            Bus { linux, xen, dom: DomId::DOM0 }.start(Arc::downgrade(&self.store));
+        }
     }
 
     /// A connection to xenstored.

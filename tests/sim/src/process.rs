@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use eventchn::EventChannels;
 use rustix::io::Errno;
 use xc::Xc;
 use xen_types::{DomId, Port};
+use xenops::system::System;
 use xg::Xg;
 use xs::Client;
 
@@ -18,6 +20,7 @@ use crate::builder::Builder;
 use crate::calls::Handle;
 use crate::evtchn::Device;
 use crate::faults::{How, Plan};
+use crate::linux::Dom0;
 use crate::machine::Machine;
 use crate::relay;
 
@@ -85,6 +88,13 @@ impl Process {
         Ok(client.with_clock(self.machine.clock()))
     }
 
+    /// The system that it runs on, each call of which is counted. From the first on the machine's
+    /// drivers serve devices.
+    pub fn system(self: &Arc<Self>) -> Arc<dyn System> {
+        self.machine.drive();
+        Arc::new(Dom0(Arc::clone(self)))
+    }
+
     /// Maps a page of a domain, as a back-end or a daemon does: of HVM and PVH by its guest frame,
     /// of PV by its machine frame.
     ///
@@ -108,7 +118,8 @@ impl Process {
     /// effect on the machine.
     pub fn kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
-        let Open { ports, streams, mapped, .. } = std::mem::take(&mut *self.open());
+        let Open { ports, files, streams, mapped, .. } = std::mem::take(&mut *self.open());
+        files.into_iter().for_each(|file| self.machine.linux().lock().blocks.close(file));
         for stream in streams {
             stream.shutdown(Shutdown::Both).unwrap_or_default();
         }
@@ -189,6 +200,46 @@ impl Process {
         self.open().ports.remove(&port)
     }
 
+    /// A file that it has opened, until it closes it.
+    pub(crate) fn gain_file(&self, file: RawFd) {
+        self.open().files.insert(file);
+    }
+
+    /// Gives a file up; false if it has gone with the process.
+    pub(crate) fn lose_file(&self, file: RawFd) -> bool {
+        self.open().files.remove(&file)
+    }
+
+    /// The number of its next connection to the store.
+    pub(crate) fn connection(&self) -> u64 {
+        let mut open = self.open();
+        open.connections += 1;
+        open.connections
+    }
+
+    /// A watch of one of its connections, until it ends it.
+    pub(crate) fn gain_watch(&self, connection: u64, watch: Vec<u8>) {
+        self.open().watches.insert((connection, watch));
+    }
+
+    pub(crate) fn lose_watch(&self, connection: u64, watch: &[u8]) {
+        self.open().watches.remove(&(connection, watch.to_vec()));
+    }
+
+    /// A connection has ended, its watches with it.
+    pub(crate) fn lose_watches(&self, connection: u64) {
+        self.open().watches.retain(|(of, _)| *of != connection);
+    }
+
+    /// The paths that it watches.
+    pub(crate) fn watched(&self) -> Vec<String> {
+        let path = |watch: &[u8]| {
+            let path = watch.split(|byte| *byte == 0).next().unwrap_or_default();
+            String::from_utf8_lossy(path).into_owned()
+        };
+        self.open().watches.iter().map(|(_, watch)| path(watch)).collect()
+    }
+
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -198,7 +249,11 @@ impl Process {
 #[derive(Debug, Default)]
 struct Open {
     ports: BTreeSet<Port>,
+    files: BTreeSet<RawFd>,
     streams: Vec<UnixStream>,
+    connections: u64,
+    /// Each with its connection, as path and token.
+    watches: BTreeSet<(u64, Vec<u8>)>,
     /// Pages, each with its domain.
     mapped: BTreeMap<u64, (DomId, u64)>,
     mappings: u64,

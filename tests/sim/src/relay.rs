@@ -28,8 +28,14 @@ pub(crate) fn before(
 ) -> io::Result<(UnixStream, UnixStream)> {
     let (near, client) = UnixStream::pair()?;
     let end = client.try_clone()?;
-    let replies =
-        Replies { client: client.try_clone()?, hidden: BTreeMap::new(), under_way: Vec::new() };
+    let watches = Watches { process: Arc::clone(process), connection: process.connection() };
+    let replies = Replies {
+        client: client.try_clone()?,
+        hidden: BTreeMap::new(),
+        under_way: Vec::new(),
+        asked: BTreeMap::new(),
+        watches,
+    };
     let replies = Arc::new(Mutex::new(replies));
     let mut from_store = store.try_clone()?;
     let to_client = Arc::clone(&replies);
@@ -70,6 +76,15 @@ struct Replies {
     hidden: BTreeMap<u32, mpsc::Sender<()>>,
     /// For each request without an answer, so that nobody's time for it is up meanwhile.
     under_way: Vec<Hold>,
+    /// Requests for a watch that the store has not answered.
+    asked: BTreeMap<u32, Vec<u8>>,
+    watches: Watches,
+}
+
+/// The watches of one connection, each by its path and token.
+struct Watches {
+    process: Arc<Process>,
+    connection: u64,
 }
 
 impl Relay {
@@ -87,7 +102,10 @@ impl Relay {
         let verdict = self.process.verdict(&request.header.op.to_string());
         let ends = request.header.op == Op::TRANSACTION_END;
         match verdict.map_err(|Killed| io::ErrorKind::ConnectionReset)? {
-            None => send(&mut self.store, &request),
+            None => {
+                lock(&self.replies).note(&request);
+                send(&mut self.store, &request)
+            }
             Some(How::Unheard) => {
                 self.do_unheard(&request)?;
                 lock(&self.replies).refuse(&request, "EIO")
@@ -109,7 +127,13 @@ impl Relay {
     /// Has the store do something, and returns when it has answered.
     fn do_unheard(&mut self, request: &Packet) -> io::Result<()> {
         let (answered, answer) = mpsc::channel();
-        lock(&self.replies).hidden.insert(request.header.request, answered);
+        let mut replies = lock(&self.replies);
+        // Of a watch that it was not told of the client knows nothing to end.
+        if request.header.op == Op::UNWATCH {
+            replies.note(request);
+        }
+        replies.hidden.insert(request.header.request, answered);
+        drop(replies);
         send(&mut self.store, request)?;
         answer.recv().map_err(|_| io::ErrorKind::ConnectionReset.into())
     }
@@ -124,12 +148,28 @@ impl Replies {
     fn pass(&mut self, packet: &Packet) -> io::Result<()> {
         let is_event = packet.header.op == Op::WATCH_EVENT;
         let _until_sent = if is_event { None } else { self.under_way.pop() };
+        if !is_event
+            && let Some(watch) = self.asked.remove(&packet.header.request)
+            && packet.header.op == Op::WATCH
+        {
+            self.watches.process.gain_watch(self.watches.connection, watch);
+        }
         let hidden = if is_event { None } else { self.hidden.remove(&packet.header.request) };
         if let Some(answered) = hidden {
             answered.send(()).unwrap_or_default();
             return Ok(());
         }
         send(&mut self.client, packet)
+    }
+
+    /// Notes a request that begins or ends a watch.
+    fn note(&mut self, request: &Packet) {
+        if request.header.op == Op::WATCH {
+            self.asked.insert(request.header.request, request.payload.clone());
+        }
+        if request.header.op == Op::UNWATCH {
+            self.watches.process.lose_watch(self.watches.connection, &request.payload);
+        }
     }
 
     fn refuse(&mut self, request: &Packet, error: &str) -> io::Result<()> {
@@ -143,6 +183,7 @@ impl Replies {
     fn end(&mut self) {
         self.hidden.clear();
         self.under_way.clear();
+        self.watches.process.lose_watches(self.watches.connection);
         self.client.shutdown(Shutdown::Both).unwrap_or_default();
     }
 }

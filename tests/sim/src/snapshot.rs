@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use xen_types::DomId;
 use xs::{Client, Kind, Path, View as _};
 
+use crate::linux::Left;
 use crate::machine::Machine;
 use crate::xen::ports::Binding;
 
@@ -25,6 +28,10 @@ pub struct Snapshot {
     ports: BTreeMap<DomId, Vec<String>>,
     /// The nodes of the store with values and permissions.
     store: BTreeMap<String, String>,
+    /// What the control domain's Linux has of devices.
+    linux: Left,
+    /// What programs watch in the store.
+    watches: Vec<String>,
 }
 
 impl Machine {
@@ -36,6 +43,7 @@ impl Machine {
         let store = Client::from_stream(self.connect()?).map_err(io::Error::other)?;
         let mut nodes = BTreeMap::new();
         walk(&store, Path::ROOT, &mut nodes).map_err(io::Error::other)?;
+        let (linux, watches) = (self.linux().left(), self.watched());
         Ok(self.xen(|xen| Snapshot {
             domains: xen.domains.values().map(|domain| (domain.id, domain.summary())).collect(),
             free_pages: xen.heap.free(),
@@ -47,29 +55,42 @@ impl Machine {
                 .map(|d| (d.id, d.ports.bound().map(port).collect()))
                 .collect(),
             store: nodes,
+            linux,
+            watches,
         }))
     }
 }
 
 impl Snapshot {
-    /// Fails unless the machine is as it was, and says what is not.
+    /// Fails unless the machine is as it was, or soon is, as drivers and guests let go of what they
+    /// have in a time of their own; and says what is not.
     ///
     /// # Panics
     /// If something is not as it was, or xenstored does not answer.
     #[track_caller]
     pub fn assert_unchanged(&self, machine: &Machine) {
-        let now = machine.snapshot().expect("xenstored answers");
+        let look = || machine.snapshot().expect("xenstored answers");
+        let (start, mut now) = (Instant::now(), look());
+        while *self != now && start.elapsed() < SETTLED {
+            thread::sleep(Duration::from_millis(1));
+            now = look();
+        }
         assert_eq!(self.domains, now.domains, "domains");
         let new: Vec<_> =
             now.store.iter().filter(|(path, _)| !self.store.contains_key(*path)).collect();
         assert!(new.is_empty(), "left in the store: {new:#?}");
         assert_eq!(self.store, now.store, "the store");
+        assert_eq!(self.linux, now.linux, "devices");
+        assert_eq!(self.watches, now.watches, "watches");
         assert_eq!(self.ports, now.ports, "ports");
         assert_eq!(self.mapped_pages, now.mapped_pages, "mapped pages");
         assert_eq!(self.claimed_pages, now.claimed_pages, "claimed pages");
         assert_eq!(self.free_pages, now.free_pages, "free pages");
     }
 }
+
+/// How long those who let go may take.
+const SETTLED: Duration = Duration::from_secs(5);
 
 fn port((port, binding): (xen_types::Port, Binding)) -> String {
     format!("{port} {binding:?}")

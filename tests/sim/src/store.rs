@@ -200,6 +200,11 @@ impl Drop for OfStore {
     }
 }
 
+/// A path with a name below it that the store gave, or that is written here.
+pub(crate) fn below(path: &Path, name: &str) -> Path {
+    path.try_join(name).expect("the name of a node is a segment")
+}
+
 pub(crate) fn event() -> io::Result<OwnedFd> {
     Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
 }

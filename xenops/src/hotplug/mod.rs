@@ -112,7 +112,7 @@ impl Hotplug {
         match self {
             Self::Native => native::prepare(host, record, limits),
             Self::Scripts | Self::Udev => {
-                filter_works(host.system()?, record, limits)?;
+                filter_works(host, record, limits)?;
                 Ok(Ready::default())
             }
         }
@@ -135,7 +135,7 @@ impl Hotplug {
             Self::Scripts => {
                 let ran = run_script(host.system()?, record, Action::Add, limits);
                 // What it wrote says more than what it printed; its time may be over.
-                let store = host.store.with_deadline(Deadline::after(LAST_LOOK));
+                let store = host.store.with_deadline(host.store.clock().after(LAST_LOOK));
                 match Sighting::read(&store, record.ends()).map(|last| (last.plug(), last)) {
                     Ok((Plug::Failed(Some(why)), last)) => {
                         Err(Setback::Failed { why, last: Box::new(last) }.into())
@@ -163,7 +163,7 @@ impl Hotplug {
             Self::Native => Ok(()),
             Self::Udev => {
                 let (ends, keep_on) = (record.ends(), || !limits.cancel.requested());
-                let soon = limits.deadline.min(Deadline::after(TAKEN_BACK));
+                let soon = limits.deadline.min(host.store.clock().after(TAKEN_BACK));
                 Ok(unplug::await_taken_back(&host.store, ends, soon, keep_on)?)
             }
             Self::Scripts => run_script(host.system()?, record, Action::Remove, limits),
@@ -206,13 +206,13 @@ fn run_script(
 
 /// The scripts of Xen connect an interface without its filter where iptables does not work
 /// (`handle_iptable`, `vif-common.sh`).
-fn filter_works(system: &dyn System, record: &Record, limits: &Limits) -> Result<(), Cause> {
+fn filter_works(host: &Host, record: &Record, limits: &Limits) -> Result<(), Cause> {
     let ends = record.ends();
     let ours = ends.server == DomId::DOM0 && ends.served_as == Kind::Vif;
     if !ours || field(record, "ip").is_none() {
         return Ok(());
     }
-    lists(system, Path::new("iptables"), limits)
+    lists(host.system()?, Path::new("iptables"), limits)
 }
 
 /// Whether this iptables can list its rules. It waits for others who change them (`-w`).

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "also in what tests share")]
 
 mod describe;
+mod devices;
 mod drivers;
 mod faults;
 mod life;

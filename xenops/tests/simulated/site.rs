@@ -54,6 +54,11 @@ impl Site {
         Host::from_parts(store, process.xc(), process.xg()).of_another_machine(&self.folder)
     }
 
+    /// A toolstack on a machine that has drivers, a disk, a file for another and a bridge.
+    pub(crate) fn driving(&self, process: &Arc<Process>) -> Host {
+        self.host_of(process).with_system(process.system())
+    }
+
     pub(crate) fn config(&self, kind: GuestKind, cmdline: &str) -> DomainConfig {
         let mut config = DomainConfig::new("guest", kind, self.folder.join("kernel"), MiB(4));
         config.cmdline = cmdline.into();

@@ -1,0 +1,272 @@
+//! A guest's frontends: Linux's blkfront and netfront (`xen-blkfront.c`, `xen-netfront.c`), as far as
+//! the store shows them, and the ways in which a guest may misbehave.
+//!
+//! ```text
+//!  backend InitWait ──rings, port──▶ Initialised (disk) ──backend Connected──▶ Connected
+//!                               └──▶ Connected (interface)
+//!  backend Closing or Closed ──▶ Closed
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use xen_types::{DomId, Port};
+use xs::{Client, Kind, Path, Store as _, View as _};
+
+use crate::hypervisor::Hypervisor;
+use crate::linux::bus::{
+    CLOSED, CLOSING, CONNECTED, INIT_WAIT, INITIALISED, INITIALISING, state_at,
+};
+use crate::store::below;
+
+/// How the frontends of a guest behave: as Linux's do, or in one way that a toolstack has to stand.
+/// A word of the guest's command line chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Front {
+    /// As Linux's blkfront and netfront.
+    #[default]
+    Sound,
+    /// The guest has no such driver.
+    Absent,
+    /// The guest crashes when it has said where its rings are.
+    DiesInHandshake,
+    /// It says `Connected` without having said where its rings are.
+    SkipsStates,
+    /// It closes as soon as it is connected.
+    ClosesByItself,
+    /// Asked to close, it does not.
+    Clings,
+    /// Once it is connected its state is no number.
+    WritesNonsense,
+    /// Once it is connected its state is a number that means nothing.
+    WritesUnknown,
+    /// Once it is connected it says that another domain serves it, at another path.
+    LiesAboutBackend,
+    /// Once it is connected it makes nodes until the store takes no more.
+    FillsQuota,
+    /// Once it is connected its nodes and their names are as long as the store takes them.
+    WritesLarge,
+    /// Once it is connected it removes its own end.
+    Removes,
+}
+
+impl Front {
+    /// The word of the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sound => "front-sound",
+            Self::Absent => "front-absent",
+            Self::DiesInHandshake => "front-dies",
+            Self::SkipsStates => "front-skips",
+            Self::ClosesByItself => "front-closes",
+            Self::Clings => "front-clings",
+            Self::WritesNonsense => "front-nonsense",
+            Self::WritesUnknown => "front-unknown",
+            Self::LiesAboutBackend => "front-lies",
+            Self::FillsQuota => "front-fills",
+            Self::WritesLarge => "front-large",
+            Self::Removes => "front-removes",
+        }
+    }
+
+    pub(crate) fn of(word: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|front| front.word().as_bytes() == word)
+    }
+
+    const ALL: [Self; 12] = [
+        Self::Sound,
+        Self::Absent,
+        Self::DiesInHandshake,
+        Self::SkipsStates,
+        Self::ClosesByItself,
+        Self::Clings,
+        Self::WritesNonsense,
+        Self::WritesUnknown,
+        Self::LiesAboutBackend,
+        Self::FillsQuota,
+        Self::WritesLarge,
+        Self::Removes,
+    ];
+}
+
+/// The frontends of a guest.
+pub(crate) struct Fronts<'a> {
+    pub(crate) xen: &'a Arc<Hypervisor>,
+    pub(crate) dom: DomId,
+    pub(crate) store: &'a Client,
+    pub(crate) manners: Front,
+    pub(crate) devices: BTreeMap<Path, Device>,
+}
+
+/// What the driver has of a device.
+#[derive(Debug)]
+pub(crate) struct Device {
+    is_disk: bool,
+    state: u32,
+    port: Option<Port>,
+    /// It has misbehaved, once.
+    done: bool,
+}
+
+/// The guest is no more.
+pub(crate) struct Crashed;
+
+impl Fronts<'_> {
+    /// Looks at all devices, and does what its drivers do.
+    pub(crate) fn look(&mut self) -> xs::Result<Option<Crashed>> {
+        if self.manners == Front::Absent {
+            return Ok(None);
+        }
+        let mut there = Vec::new();
+        for (folder, is_disk) in [(DISKS, true), (INTERFACES, false)] {
+            for number in self.children(&folder)? {
+                there.push((below(&folder, &number), is_disk));
+            }
+        }
+        let gone: Vec<_> = self.devices.keys().cloned().collect();
+        for node in gone.into_iter().filter(|node| !there.iter().any(|(path, _)| path == node)) {
+            if let Some(mut device) = self.devices.remove(&node) {
+                self.close_port(&mut device);
+            }
+        }
+        for (node, is_disk) in there {
+            let shown = state_at(self.store, &node)?;
+            let mut device = match self.devices.remove(&node) {
+                Some(known) if shown != INITIALISING || known.state == INITIALISING => known,
+                known if shown == INITIALISING => {
+                    known.into_iter().for_each(|mut old| self.close_port(&mut old));
+                    Device { is_disk, state: INITIALISING, port: None, done: false }
+                }
+                _ => continue,
+            };
+            let crashed = self.follow(&node, &mut device);
+            self.devices.insert(node, device);
+            match crashed {
+                Ok(None) => {}
+                Ok(crashed) => return Ok(crashed),
+                Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+                // It has gone meanwhile, or the store takes no more.
+                Err(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// `blkback_changed`, `netback_changed`.
+    fn follow(&mut self, node: &Path, device: &mut Device) -> xs::Result<Option<Crashed>> {
+        let Some(backend) = self.store.read_str_opt(&node.join("backend"))? else {
+            return Ok(None);
+        };
+        let Ok(backend) = Path::new(&backend) else { return Ok(None) };
+        let other = state_at(self.store, &backend)?;
+        match (other, device.state) {
+            (INIT_WAIT, INITIALISING) if self.manners == Front::SkipsStates => {
+                self.switch(node, device, CONNECTED)?;
+            }
+            (INIT_WAIT, INITIALISING) => {
+                self.set_up(node, device)?;
+                self.switch(node, device, if device.is_disk { INITIALISED } else { CONNECTED })?;
+                if self.manners == Front::DiesInHandshake {
+                    return Ok(Some(Crashed));
+                }
+            }
+            (CONNECTED, INITIALISED) => self.switch(node, device, CONNECTED)?,
+            (CLOSING | CLOSED, INITIALISING..=CLOSING) if self.manners != Front::Clings => {
+                self.close_port(device);
+                self.switch(node, device, CLOSED)?;
+            }
+            _ => {}
+        }
+        if other == CONNECTED && device.state == CONNECTED && !device.done {
+            device.done = true;
+            self.misbehave(node, device)?;
+        }
+        Ok(None)
+    }
+
+    /// `talk_to_blkback`, `talk_to_netback`.
+    fn set_up(&self, node: &Path, device: &mut Device) -> xs::Result<()> {
+        let dom = self.dom;
+        let port = self.xen.call_by(dom, |xen| xen.alloc_unbound(dom, DomId::DOM0));
+        let Some(Ok(port)) = port else { return Ok(()) };
+        device.port = Some(port);
+        let rings: &[&str] =
+            if device.is_disk { &["ring-ref"] } else { &["tx-ring-ref", "rx-ring-ref"] };
+        self.store.transaction(|tx| {
+            for ring in rings {
+                tx.write(&below(node, ring), "8")?;
+            }
+            tx.write(&node.join("event-channel"), port.0.to_string())?;
+            tx.write(&node.join("protocol"), "x86_64-abi")
+        })
+    }
+
+    fn misbehave(&mut self, node: &Path, device: &mut Device) -> xs::Result<()> {
+        let state = node.join("state");
+        match self.manners {
+            Front::ClosesByItself => {
+                self.switch(node, device, CLOSING)?;
+                self.close_port(device);
+                self.switch(node, device, CLOSED)
+            }
+            Front::WritesNonsense => self.store.write(&state, "four"),
+            Front::WritesUnknown => self.store.write(&state, "99"),
+            Front::LiesAboutBackend => {
+                self.store.write(&node.join("backend-id"), "0")?;
+                self.store.write(&node.join("backend"), "/local/domain/0/backend/vbd/0/1")
+            }
+            Front::FillsQuota => loop {
+                device.state += 1;
+                let name = format!("filler-{}", device.state);
+                if let Err(error) = self.store.write(&below(node, &name), "") {
+                    device.state = CONNECTED;
+                    return Err(error);
+                }
+            },
+            Front::WritesLarge => {
+                let long = "x".repeat(LONGEST_NAME);
+                self.store.write(&below(node, &long), &long)?;
+                let long = "x".repeat(LARGEST);
+                self.store.write(&node.join("event-channel"), &long)?;
+                self.store.write(&node.join("feature-x"), &long)
+            }
+            Front::Removes => {
+                self.close_port(device);
+                self.store.rm(node)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `xenbus_switch_state`
+    fn switch(&self, node: &Path, device: &mut Device, state: u32) -> xs::Result<()> {
+        device.state = state;
+        let at = node.join("state");
+        self.store.transaction(|tx| match tx.read_opt(&at)? {
+            Some(_) => tx.write(&at, state.to_string()),
+            None => Ok(()),
+        })
+    }
+
+    fn close_port(&self, device: &mut Device) {
+        let Some(port) = device.port.take() else { return };
+        self.xen
+            .call_by(self.dom, |xen| xen.close_port(self.dom, port))
+            .map(drop)
+            .unwrap_or_default();
+    }
+
+    fn children(&self, folder: &Path) -> xs::Result<Vec<String>> {
+        match self.store.directory(folder) {
+            Err(error) if error.kind() == Kind::Unavailable => Err(error),
+            names => Ok(names.unwrap_or_default().into_iter().map(|n| n.to_string()).collect()),
+        }
+    }
+}
+
+const DISKS: Path = Path::from_static("device/vbd");
+const INTERFACES: Path = Path::from_static("device/vif");
+/// Of a node's name beside its path, and of a value.
+const LONGEST_NAME: usize = 200;
+const LARGEST: usize = 1900;

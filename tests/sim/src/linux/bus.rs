@@ -1,0 +1,443 @@
+//! Linux's xenbus on the side of backends (`xenbus_probe_backend.c`, `xenbus_probe.c`), with the
+//! drivers blkback and netback (`xen-blkback/xenbus.c`, `xen-netback/xenbus.c`), as of Linux 6.1.
+//!
+//! ```text
+//!  new, state 1 ──probe──▶ InitWait ──frontend's rings, the host's part──▶ Connected
+//!                              │ frontend Closing            │ frontend Closing
+//!                              ▼                             ▼
+//!  gone ◀──frontend Closed and online 0, or vanished──── Closing, Closed
+//! ```
+//!
+//! It looks at all its devices whenever something changes in the store: a look finds what the kernel
+//! would have been told of.
+
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::makedev;
+use xen_types::{Deadline, DomId, Port};
+use xs::{Client, Kind, Path, Store as _, View as _};
+use xs_server::Running;
+
+use super::{Back, Linux};
+use crate::hypervisor::Hypervisor;
+use crate::store::{below, event};
+use crate::xen::ports::Listener;
+
+/// The backends of one domain.
+#[derive(Debug)]
+pub(crate) struct Bus {
+    pub(crate) linux: Arc<Linux>,
+    pub(crate) xen: Arc<Hypervisor>,
+    pub(crate) dom: DomId,
+}
+
+/// Which device: kind, domain and number, as the path has them.
+type Name = [String; 3];
+
+/// A device that a driver has.
+#[derive(Debug)]
+struct Device {
+    name: Name,
+    node: Path,
+    frontend: Path,
+    frontend_id: DomId,
+    /// What the driver takes its state for.
+    state: u32,
+    manners: Back,
+    disk: Option<RawFd>,
+    link: Option<u32>,
+    port: Option<Port>,
+}
+
+impl Bus {
+    /// Has the drivers look at the store, until the machine is no more.
+    pub(crate) fn start(self, store: Weak<Mutex<Option<Running>>>) {
+        let run = move || {
+            // The clock does not jump while the drivers have something to do.
+            self.xen.time.join();
+            let mut devices = BTreeMap::new();
+            while let Some(running) = store.upgrade() {
+                let stream = {
+                    let running = running.lock().unwrap_or_else(PoisonError::into_inner);
+                    running.as_ref().map(Running::connect)
+                };
+                drop(running);
+                if let Some(Ok(stream)) = stream
+                    && let Ok(client) = Client::from_stream(stream)
+                {
+                    // It ends when the daemon does. What the drivers have they keep.
+                    let _ended = self.serve(&client, &mut devices);
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+        };
+        thread::Builder::new().name("backends".into()).spawn(run).map(drop).expect("a thread");
+    }
+
+    fn serve(&self, store: &Client, devices: &mut BTreeMap<Name, Device>) -> xs::Result<()> {
+        let mut changes = store.watch(&Path::DOMAINS)?;
+        loop {
+            changes.wait(Deadline::after(Duration::MAX))?;
+            while changes.try_next()?.is_some() {}
+            self.look(store, devices)?;
+        }
+    }
+
+    fn look(&self, store: &Client, devices: &mut BTreeMap<Name, Device>) -> xs::Result<()> {
+        let there = self.there(store)?;
+        let gone: Vec<_> = devices.keys().filter(|name| !there.contains(name)).cloned().collect();
+        for name in gone {
+            if let Some(device) = devices.remove(&name) {
+                self.unregister(store, device)?;
+            }
+        }
+        for name in there {
+            let mut device = match devices.remove(&name) {
+                Some(known) => known,
+                None => match self.probe(store, &name)? {
+                    Some(new) => new,
+                    None => continue,
+                },
+            };
+            match self.serve_device(store, &mut device) {
+                Ok(false) => self.unregister(store, device)?,
+                kept => {
+                    devices.insert(name, device);
+                    kept?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The devices that have nodes.
+    fn there(&self, store: &Client) -> xs::Result<Vec<Name>> {
+        let top = Path::domain(self.dom).join("backend");
+        let mut found = Vec::new();
+        for kind in ["vbd", "vif"] {
+            let of_kind = top.join(kind);
+            for dom in children(store, &of_kind)? {
+                for number in children(store, &below(&of_kind, &dom))? {
+                    found.push([kind.to_owned(), dom.clone(), number]);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// `xenbus_probe_node`, and the driver's `probe`.
+    fn probe(&self, store: &Client, name: &Name) -> xs::Result<Option<Device>> {
+        let top = Path::domain(self.dom).join("backend");
+        let node = name.iter().fold(top, |path, word| below(&path, word));
+        let manners = self.linux.lock().manners;
+        if state_at(store, &node)? != INITIALISING || manners == Back::Absent {
+            return Ok(None);
+        }
+        let frontend = store.read_str_opt(&node.join("frontend"))?;
+        let frontend_id = store.read_str_opt(&node.join("frontend-id"))?;
+        let frontend = frontend.and_then(|path| Path::new(&path).ok());
+        let frontend_id = frontend_id.and_then(|id| id.parse().ok());
+        let (Some(frontend), Some(frontend_id)) = (frontend, frontend_id) else { return Ok(None) };
+        let mut device = Device {
+            name: name.clone(),
+            node,
+            frontend,
+            frontend_id,
+            state: INITIALISING,
+            manners,
+            disk: None,
+            link: None,
+            port: None,
+        };
+        self.linux.lock().backends.insert(device.bus_id(), None);
+        if device.is_disk() {
+            device.tell(store, &[("max-ring-page-order", "4"), ("feature-persistent", "1")])?;
+        } else {
+            device.tell(store, &NET_FEATURES)?;
+            device.link = Some(self.linux.lock().links.add_port(&device.interface()));
+        }
+        match manners {
+            Back::Fails => self.fatal(store, &mut device, "12 xenbus_dev_probe on it")?,
+            Back::SkipsStates => device.switch(store, CONNECTED)?,
+            Back::WritesNonsense => device.tell(store, &[("state", "four")])?,
+            Back::WritesLarge => {
+                let long = "x".repeat(LARGEST);
+                device.tell(
+                    store,
+                    &[("hotplug-error", &long), ("state", &long), ("nonsense", &long)],
+                )?;
+            }
+            Back::Complains => {
+                device.tell(
+                    store,
+                    &[("hotplug-error", "no such thing"), ("hotplug-status", "error")],
+                )?;
+                device.switch(store, INIT_WAIT)?;
+            }
+            Back::LiesAboutFrontend => {
+                let lies = [("frontend", "/local/domain/0/device/vbd/1"), ("frontend-id", "0")];
+                device.tell(store, &lies)?;
+                device.switch(store, INIT_WAIT)?;
+            }
+            _ => device.switch(store, INIT_WAIT)?,
+        }
+        if manners == Back::DiesInHandshake {
+            self.release(&device);
+            return Ok(None);
+        }
+        Ok(Some(device))
+    }
+
+    /// What the driver does about both ends as they are now; whether it keeps the device.
+    fn serve_device(&self, store: &Client, device: &mut Device) -> xs::Result<bool> {
+        if device.is_disk() {
+            self.open_disk(store, device)?;
+        }
+        let other = state_at(store, &device.frontend)?;
+        if device.manners == Back::NeverCloses && matches!(other, CLOSING | CLOSED | UNKNOWN) {
+            return Ok(true);
+        }
+        if device.manners == Back::StaysOnline && state_at(store, &device.node)? == CLOSING {
+            device.tell(store, &[("online", "1"), ("state", "4")])?;
+            return Ok(true);
+        }
+        match other {
+            INITIALISING if device.state == CLOSED => device.switch(store, INIT_WAIT)?,
+            INITIALISING | INIT_WAIT | INITIALISED | CONNECTED
+                if !matches!(device.state, INIT_WAIT | CLOSED) => {}
+            INITIALISED if device.is_disk() => self.connect(store, device)?,
+            CONNECTED => self.connect(store, device)?,
+            INITIALISING | INIT_WAIT | INITIALISED => {}
+            CLOSING => {
+                self.disconnect(device);
+                device.switch(store, CLOSING)?;
+            }
+            CLOSED => {
+                self.disconnect(device);
+                device.switch(store, CLOSED)?;
+                return device.is_online(store);
+            }
+            UNKNOWN => return Ok(false),
+            other => {
+                let what = format!("22 saw state {other} at frontend");
+                self.fatal(store, device, &what)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// `backend_changed` of blkback: the host says which disk it is.
+    fn open_disk(&self, store: &Client, device: &mut Device) -> xs::Result<()> {
+        let number = store.read_str_opt(&device.node.join("physical-device"))?;
+        let (None, Some(number)) = (device.disk, number) else { return Ok(()) };
+        let parsed = number.split_once(':').and_then(|(major, minor)| {
+            let part = |text| u32::from_str_radix(text, 16).ok();
+            Some(makedev(part(major)?, part(minor)?))
+        });
+        let Some(disk) = parsed else { return Ok(()) };
+        let opened = {
+            let mut linux = self.linux.lock();
+            let opened = linux.blocks.open_device(disk, &device.bus_id());
+            if opened.is_ok() {
+                linux.backends.insert(device.bus_id(), Some(number));
+            }
+            opened
+        };
+        match opened {
+            Ok(user) => device.disk = Some(user),
+            Err(_) if device.state >= CLOSING => {}
+            Err(errno) => {
+                let what = format!("{} creating vbd structure", errno.raw_os_error());
+                self.fatal(store, device, &what)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `connect_ring` and what follows: the frontend has said where its rings are.
+    fn connect(&self, store: &Client, device: &mut Device) -> xs::Result<()> {
+        if device.port.is_none() {
+            let port = store.read_str_opt(&device.frontend.join("event-channel"))?;
+            let ring = store.read_opt(&device.frontend.join(device.ring()))?;
+            let port: Option<u32> = port.and_then(|port| port.parse().ok());
+            let (Some(port), Some(_)) = (port, ring) else {
+                return self.fatal(store, device, "2 reading ring-ref and event-channel");
+            };
+            let Ok(bell) = event() else { return Ok(()) };
+            let theirs = (device.frontend_id, Port(port));
+            let listener = Listener::Bell(Arc::new(bell));
+            let bound = self.xen.call(|xen| xen.bind_interdomain(self.dom, theirs, listener));
+            match bound {
+                Ok(port) => device.port = Some(port),
+                Err(_) => return self.fatal(store, device, "22 mapping ring-ref"),
+            }
+        }
+        if device.is_disk() {
+            if device.disk.is_some() {
+                device.tell(store, &DISK_FACTS)?;
+                self.connected(store, device)?;
+            }
+            return Ok(());
+        }
+        // Only the script's word counts (`hotplug_status_changed`).
+        let said = store.read_opt(&device.node.join("hotplug-status"))?;
+        if said.is_some_and(|said| !said.is_empty()) {
+            self.connected(store, device)?;
+        }
+        Ok(())
+    }
+
+    /// Connected at last, unless it does not want to be.
+    fn connected(&self, store: &Client, device: &mut Device) -> xs::Result<()> {
+        device.switch(store, CONNECTED)?;
+        if device.manners == Back::ClosesByItself {
+            self.disconnect(device);
+            device.switch(store, CLOSING)?;
+        }
+        Ok(())
+    }
+
+    fn disconnect(&self, device: &mut Device) {
+        if let Some(port) = device.port.take() {
+            self.xen.call(|xen| xen.close_port(self.dom, port)).unwrap_or_default();
+        }
+    }
+
+    /// `xenbus_dev_fatal`: says what failed, and closes.
+    fn fatal(&self, store: &Client, device: &mut Device, what: &str) -> xs::Result<()> {
+        let errors = Path::domain(self.dom).join("error").join("backend");
+        let node = device.name.iter().fold(errors, |path, word| below(&path, word));
+        store.write(&node.join("error"), what)?;
+        device.switch(store, CLOSING)
+    }
+
+    /// `device_unregister`: the driver's `remove`, then the last word of xenbus.
+    fn unregister(&self, store: &Client, mut device: Device) -> xs::Result<()> {
+        self.disconnect(&mut device);
+        let told = match state_at(store, &device.node)? {
+            CLOSING => device.switch(store, CLOSED),
+            _ => Ok(()),
+        };
+        self.release(&device);
+        told
+    }
+
+    /// Gives back what the device has on the host.
+    fn release(&self, device: &Device) {
+        let mut linux = self.linux.lock();
+        linux.backends.remove(&device.bus_id());
+        device.disk.into_iter().for_each(|disk| linux.blocks.close(disk));
+        device.link.into_iter().for_each(|link| linux.links.remove(link));
+    }
+}
+
+impl Device {
+    fn is_disk(&self) -> bool {
+        self.name[0] == "vbd"
+    }
+
+    /// The key under which the frontend says where its ring is.
+    fn ring(&self) -> &'static str {
+        if self.is_disk() { "ring-ref" } else { "tx-ring-ref" }
+    }
+
+    /// `backend_bus_id`
+    fn bus_id(&self) -> String {
+        self.name.join("-")
+    }
+
+    fn interface(&self) -> String {
+        format!("vif{}.{}", self.name[1], self.name[2])
+    }
+
+    fn is_online(&self, store: &Client) -> xs::Result<bool> {
+        Ok(store.read_opt(&self.node.join("online"))?.as_deref() == Some(b"1"))
+    }
+
+    /// Writes keys, if the device is still there.
+    fn tell(&self, store: &Client, words: &[(&str, &str)]) -> xs::Result<()> {
+        let there = self.node.join("state");
+        let told = store.transaction(|tx| {
+            if tx.read_opt(&there)?.is_some() {
+                for (key, value) in words {
+                    tx.write(&below(&self.node, key), value)?;
+                }
+            }
+            Ok(())
+        });
+        unless_lost(told)
+    }
+
+    /// `xenbus_switch_state`
+    fn switch(&mut self, store: &Client, state: u32) -> xs::Result<()> {
+        if self.state == state {
+            return Ok(());
+        }
+        self.state = state;
+        self.tell(store, &[("state", &state.to_string())])
+    }
+}
+
+/// A store that refuses something does not end a driver.
+fn unless_lost(told: xs::Result<()>) -> xs::Result<()> {
+    match told {
+        Err(error) if error.kind() == Kind::Unavailable => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn children(store: &Client, folder: &Path) -> xs::Result<Vec<String>> {
+    match store.directory(folder) {
+        Err(error) if error.kind() == Kind::NotFound => Ok(Vec::new()),
+        names => Ok(names?.into_iter().map(|name| name.to_string()).collect()),
+    }
+}
+
+/// `xenbus_read_driver_state`: what is no number says nothing.
+pub(crate) fn state_at(store: &Client, folder: &Path) -> xs::Result<u32> {
+    let value = store.read_str_opt(&folder.join("state"));
+    Ok(match value {
+        Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+        value => {
+            value.ok().flatten().and_then(|state| state.trim().parse().ok()).unwrap_or(UNKNOWN)
+        }
+    })
+}
+
+// enum xenbus_state, io/xenbus.h
+pub(crate) const UNKNOWN: u32 = 0;
+pub(crate) const INITIALISING: u32 = 1;
+pub(crate) const INIT_WAIT: u32 = 2;
+pub(crate) const INITIALISED: u32 = 3;
+pub(crate) const CONNECTED: u32 = 4;
+pub(crate) const CLOSING: u32 = 5;
+pub(crate) const CLOSED: u32 = 6;
+
+/// The longest value of a node (`XENSTORE_PAYLOAD_MAX` with a path beside it).
+const LARGEST: usize = 3900;
+
+/// `connect` of blkback.
+const DISK_FACTS: [(&str, &str); 6] = [
+    ("feature-flush-cache", "1"),
+    ("feature-discard", "0"),
+    ("feature-barrier", "1"),
+    ("sectors", "2048"),
+    ("info", "0"),
+    ("sector-size", "512"),
+];
+
+/// `netback_probe`.
+const NET_FEATURES: [(&str, &str); 8] = [
+    ("feature-sg", "1"),
+    ("feature-gso-tcpv4", "1"),
+    ("feature-gso-tcpv6", "1"),
+    ("feature-ipv6-csum-offload", "1"),
+    ("feature-rx-copy", "1"),
+    ("feature-rx-flip", "0"),
+    ("feature-split-event-channels", "0"),
+    ("multi-queue-max-queues", "1"),
+];
