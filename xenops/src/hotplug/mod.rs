@@ -27,7 +27,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use devices::{Ends, Kind, Plug, Record, Setback, Sighting, plug, unplug};
-use xen_types::{Deadline, DomId};
+use xen_types::DomId;
 
 use self::image::Image;
 pub(crate) use self::linux::Linux;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "also in what tests share")]
 
 mod describe;
+mod device_faults;
 mod devices;
 mod drivers;
 mod faults;
