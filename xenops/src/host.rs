@@ -19,6 +19,9 @@ use crate::lock::Locks;
 #[derive(Debug, Clone)]
 pub struct Host {
     pub(crate) store: Client,
+    /// The same connection without the deadline of an operation: what an operation undoes has a time
+    /// of its own.
+    lasting: Client,
     pub(crate) xc: Xc,
     pub(crate) kernels: Arc<KernelCache>,
     builder: Arc<OnceLock<Xg>>,
@@ -40,6 +43,7 @@ impl Host {
         let store = Client::open().map_err(|error| fail(error.into()))?;
         let kernels = Arc::new(KernelCache::new().in_folder(KernelCache::FOLDER, Self::KERNELS));
         Ok(Self {
+            lasting: store.clone(),
             store,
             xc,
             kernels,
@@ -54,6 +58,7 @@ impl Host {
     pub fn from_parts(store: Client, xc: Xc, builder: Xg) -> Self {
         let builder = Arc::new(OnceLock::from(builder));
         Self {
+            lasting: store.clone(),
             store,
             xc,
             kernels: Arc::default(),
@@ -123,11 +128,15 @@ impl Host {
     /// themselves; this is for looking things up.
     #[must_use]
     pub fn with_deadline(&self, deadline: Deadline) -> Self {
-        Self { store: self.store.with_deadline(deadline), ..self.clone() }
+        let (store, lasting) =
+            (self.store.with_deadline(deadline), self.lasting.with_deadline(deadline));
+        Self { store, lasting, ..self.clone() }
     }
 
+    /// The same host within the limits of an operation, or of a part of one that has a time of its
+    /// own: whatever the limits were before, these count.
     pub(crate) fn within(&self, limits: &Limits) -> Self {
-        self.with_deadline(limits.deadline)
+        Self { store: self.lasting.with_deadline(limits.deadline), ..self.clone() }
     }
 
     /// The domain builder. Its library is loaded with the first creation only, so that everything

@@ -26,7 +26,11 @@ pub(crate) fn await_opened(
         Ok(opened) if opened.trim_ascii() == disk.to_string().as_bytes() => Ok(Some(())),
         Ok(_) => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let last = Sighting::read(&host.store, ends)?;
+            let last = match Sighting::read(&host.store, ends) {
+                // The last look is told of below.
+                Err(error) if error.kind() == xs::Kind::TimedOut => return Ok(None),
+                last => last?,
+            };
             match last.plug() {
                 Plug::Failed(why) => {
                     let why = why.unwrap_or_else(|| "the backend gave up".to_owned());
@@ -62,7 +66,7 @@ pub(crate) fn has_let_go(system: &dyn System, ends: &Ends) -> bool {
 }
 
 fn late(what: &'static str, host: &Host, ends: &Ends) -> Cause {
-    let last = match Sighting::read(&host.store, ends) {
+    let last = match super::last_look(host, ends) {
         Ok(last) => last.to_string(),
         Err(error) => error.to_string(),
     };

@@ -135,8 +135,7 @@ impl Hotplug {
             Self::Scripts => {
                 let ran = run_script(host.system()?, record, Action::Add, limits);
                 // What it wrote says more than what it printed; its time may be over.
-                let store = host.store.with_deadline(host.store.clock().after(LAST_LOOK));
-                match Sighting::read(&store, record.ends()).map(|last| (last.plug(), last)) {
+                match last_look(host, record.ends()).map(|last| (last.plug(), last)) {
                     Ok((Plug::Failed(Some(why)), last)) => {
                         Err(Setback::Failed { why, last: Box::new(last) }.into())
                     }
@@ -169,6 +168,12 @@ impl Hotplug {
             Self::Scripts => run_script(host.system()?, record, Action::Remove, limits),
         }
     }
+}
+
+/// What both ends show when the time of an operation may be over.
+fn last_look(host: &Host, ends: &Ends) -> xs::Result<Sighting> {
+    let limits = host.limits(LAST_LOOK);
+    Sighting::read(&host.within(&limits).store, ends)
 }
 
 /// Whether nobody is left who could let go of a device.
@@ -257,7 +262,7 @@ pub struct UnknownHotplug;
 /// How long somebody else may take to take the host's part back (`LIBXL_DESTROY_TIMEOUT`).
 const TAKEN_BACK: Duration = Duration::from_secs(10);
 
-/// How long it may take to see what a script wrote.
+/// How long it may take to see what both ends, or a script, wrote last.
 const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// Where scripts answer, in the backend (`xen-hotplug-common.sh`).
