@@ -8,16 +8,17 @@
 //! away: `node`, `physical-device-path`, and the `type` that libxl gives files too (4.20 takes a
 //! device of the type `file` for one of blktap's).
 
+use std::io;
 use std::path::Path;
 
-use devices::{Ends, Kind, Record};
+use devices::{Ends, Kind, Record, Setback};
 use xs::{Store, View};
 
 use super::image::Image;
 use super::link::{self, Setup};
 use super::scripts::interface;
 use super::system::System;
-use super::{CONNECTED, Ready, STATUS, field, kernel};
+use super::{CONNECTED, Ready, STATUS, field, kernel, last_look};
 use crate::error::{Cause, Problem};
 use crate::host::Host;
 use crate::limits::Limits;
@@ -66,18 +67,46 @@ pub(super) fn connect(
         Some(image) => kernel::await_opened(host, ends, image.number()?, limits),
         None => {
             let port = Port::of(system, record)?;
-            let name = port.name.map_or_else(|| interface(ends), str::to_owned);
-            if port.name.is_some() {
-                link::rename(system, &interface(ends), &name, limits.deadline)?;
-            }
-            let mtu = match port.mtu {
-                Some(mtu) => mtu,
-                None => link::bridge_mtu(system, port.bridge)?,
-            };
-            let setup = Setup { name: &name, bridge: port.bridge, mtu };
-            link::connect(system, setup, limits.deadline)?;
+            let mtu = into_bridge(system, ends, &port, limits).map_err(|cause| match cause {
+                // The backend made it before it said that it took the device.
+                Cause::File { path, source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                    vanished(host, ends, &path)
+                }
+                other => other,
+            })?;
             connected(host, ends, mtu)
         }
+    }
+}
+
+/// Puts the backend's interface into its bridge, under its name; its MTU then.
+fn into_bridge(
+    system: &dyn System,
+    ends: &Ends,
+    port: &Port<'_>,
+    limits: &Limits,
+) -> Result<u32, Cause> {
+    let name = port.name.map_or_else(|| interface(ends), str::to_owned);
+    if port.name.is_some() {
+        link::rename(system, &interface(ends), &name, limits.deadline)?;
+    }
+    let mtu = match port.mtu {
+        Some(mtu) => mtu,
+        None => link::bridge_mtu(system, port.bridge)?,
+    };
+    let setup = Setup { name: &name, bridge: port.bridge, mtu };
+    link::connect(system, setup, limits.deadline)?;
+    Ok(mtu)
+}
+
+/// What both ends show when the interface is not there any more.
+fn vanished(host: &Host, ends: &Ends, path: &Path) -> Cause {
+    match last_look(host, ends) {
+        Ok(last) => {
+            let why = format!("{} is not there", path.display());
+            Setback::Failed { why, last: Box::new(last) }.into()
+        }
+        Err(error) => error.into(),
     }
 }
 
