@@ -216,14 +216,11 @@ impl Fronts<'_> {
                 self.store.write(&node.join("backend-id"), "0")?;
                 self.store.write(&node.join("backend"), "/local/domain/0/backend/vbd/0/1")
             }
-            Front::FillsQuota => loop {
-                device.state += 1;
-                let name = format!("filler-{}", device.state);
-                if let Err(error) = self.store.write(&below(node, &name), "") {
-                    device.state = CONNECTED;
-                    return Err(error);
-                }
-            },
+            // A folder takes no more than its own size allows; all of them no more than the quota.
+            Front::FillsQuota => (0_u32..).try_for_each(|number| {
+                let folder = node.join("filler").join(number / 100);
+                self.store.write(&folder.join(number % 100), "")
+            }),
             Front::WritesLarge => {
                 let long = "x".repeat(LONGEST_NAME);
                 self.store.write(&below(node, &long), &long)?;

@@ -9,6 +9,7 @@ mod devices;
 mod drivers;
 mod faults;
 mod life;
+mod misbehaviour;
 mod plug;
 mod site;
 mod soak;

@@ -1,0 +1,85 @@
+//! Guests and backends that do not do what they should, one way at a time: what comes of an
+//! attachment, a detachment, one by force and the end of the domain.
+
+mod backends;
+mod guests;
+
+use std::time::{Duration, Instant};
+
+use devices::{Ends, Spec};
+use xen_sim::{Front, Snapshot};
+use xen_types::DomId;
+use xenops::device::{DeviceId, Sighting};
+use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Hotplug, Result};
+
+use crate::devices::{long, site};
+use crate::site::{Site, is_up, until, within};
+
+const TAKEN: AttachOptions = AttachOptions { hotplug: Hotplug::Native, connected: false };
+const CONNECTED: AttachOptions = AttachOptions { hotplug: Hotplug::Native, connected: true };
+
+/// The time that an operation has.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// How much later it may end: this machine is shared with other tests.
+const SLACK: Duration = Duration::from_secs(9);
+
+/// A guest on a machine with drivers.
+struct Case {
+    site: Site,
+    host: Host,
+    dom: DomId,
+    empty: Snapshot,
+    before: Snapshot,
+}
+
+impl Case {
+    fn with(front: Front) -> Self {
+        let site = site();
+        let host = site.driving(&site.machine.process());
+        let empty = site.machine.snapshot().unwrap();
+        let dom = site.create(&host, GuestKind::Pvh, front.word()).unwrap();
+        is_up(&host, dom);
+        let before = site.machine.snapshot().unwrap();
+        Self { site, host, dom, empty, before }
+    }
+
+    fn seen(&self, ends: &Ends) -> Sighting {
+        Sighting::read(self.host.store(), ends).unwrap()
+    }
+
+    /// A device that the backend has taken, once that is true of it.
+    fn attached(&self, spec: &impl Spec, and: impl Fn(&Self, &Ends) -> bool) -> DeviceId {
+        let device = self.host.attach(self.dom, spec, TAKEN, &long()).unwrap();
+        until("it misbehaves", || and(self, &spec.ends(self.dom)));
+        device
+    }
+
+    fn attach(&self, spec: &impl Spec, options: AttachOptions) -> String {
+        in_time(|| self.host.attach(self.dom, spec, options, &within(SHORT)).map(drop))
+    }
+
+    fn detach(&self, device: &DeviceId, force: bool) -> String {
+        in_time(|| self.host.detach(device, DetachOptions { force }, &within(SHORT)))
+    }
+
+    /// Destroys the domain, after which the machine is as it was before there was one.
+    fn destroy(self) {
+        self.host.destroy(self.dom, &long()).unwrap();
+        self.empty.assert_unchanged(&self.site.machine);
+    }
+}
+
+/// What comes of an operation that has a short time: `ok`, or the kind and the cause of its error.
+fn in_time(operation: impl FnOnce() -> Result<()>) -> String {
+    let start = Instant::now();
+    let done = operation();
+    assert!(start.elapsed() < SHORT + SLACK, "it took {:?}", start.elapsed());
+    done.map_or_else(
+        |error| {
+            assert!(error.leftovers().is_empty(), "{:?}", error.leftovers());
+            format!("{:?}: {}", error.kind(), error.cause())
+        },
+        |()| "ok".to_owned(),
+    )
+}
