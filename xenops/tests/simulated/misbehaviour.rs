@@ -4,16 +4,16 @@
 mod backends;
 mod guests;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use devices::{Ends, Spec};
 use xen_sim::{Front, Snapshot};
 use xen_types::DomId;
 use xenops::device::{DeviceId, Sighting};
-use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Hotplug, Result};
+use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Hotplug, Limits, Result};
 
-use crate::devices::{long, site};
-use crate::site::{Site, is_up, until, within};
+use crate::devices::site;
+use crate::site::{Site, is_up, long, until};
 
 const TAKEN: AttachOptions = AttachOptions { hotplug: Hotplug::Native, connected: false };
 const CONNECTED: AttachOptions = AttachOptions { hotplug: Hotplug::Native, connected: true };
@@ -21,7 +21,7 @@ const CONNECTED: AttachOptions = AttachOptions { hotplug: Hotplug::Native, conne
 /// The time that an operation has.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// How much later it may end: this machine is shared with other tests.
+/// How much later it may end, by the machine's clock: what it undoes has a time of its own.
 const SLACK: Duration = Duration::from_secs(9);
 
 /// A guest on a machine with drivers.
@@ -50,36 +50,38 @@ impl Case {
 
     /// A device that the backend has taken, once that is true of it.
     fn attached(&self, spec: &impl Spec, and: impl Fn(&Self, &Ends) -> bool) -> DeviceId {
-        let device = self.host.attach(self.dom, spec, TAKEN, &long()).unwrap();
+        let device = self.host.attach(self.dom, spec, TAKEN, &long(&self.host)).unwrap();
         until("it misbehaves", || and(self, &spec.ends(self.dom)));
         device
     }
 
     fn attach(&self, spec: &impl Spec, options: AttachOptions) -> String {
-        in_time(|| self.host.attach(self.dom, spec, options, &within(SHORT)).map(drop))
+        self.in_time(|limits| self.host.attach(self.dom, spec, options, limits).map(drop))
     }
 
     fn detach(&self, device: &DeviceId, force: bool) -> String {
-        in_time(|| self.host.detach(device, DetachOptions { force }, &within(SHORT)))
+        self.in_time(|limits| self.host.detach(device, DetachOptions { force }, limits))
     }
 
     /// Destroys the domain, after which the machine is as it was before there was one.
     fn destroy(self) {
-        self.host.destroy(self.dom, &long()).unwrap();
+        self.host.destroy(self.dom, &long(&self.host)).unwrap();
         self.empty.assert_unchanged(&self.site.machine);
     }
-}
 
-/// What comes of an operation that has a short time: `ok`, or the kind and the cause of its error.
-fn in_time(operation: impl FnOnce() -> Result<()>) -> String {
-    let start = Instant::now();
-    let done = operation();
-    assert!(start.elapsed() < SHORT + SLACK, "it took {:?}", start.elapsed());
-    done.map_or_else(
-        |error| {
-            assert!(error.leftovers().is_empty(), "{:?}", error.leftovers());
-            format!("{:?}: {}", error.kind(), error.cause())
-        },
-        |()| "ok".to_owned(),
-    )
+    /// What comes of an operation that has a short time: `ok`, or the kind and the cause of its error.
+    fn in_time(&self, operation: impl FnOnce(&Limits) -> Result<()>) -> String {
+        let clock = self.host.store().clock();
+        let start = clock.now();
+        let done = operation(&self.host.limits(SHORT));
+        let took = clock.now() - start;
+        assert!(took < SHORT + SLACK, "it took {took:?}");
+        done.map_or_else(
+            |error| {
+                assert!(error.leftovers().is_empty(), "{:?}", error.leftovers());
+                format!("{:?}: {}", error.kind(), error.cause())
+            },
+            |()| "ok".to_owned(),
+        )
+    }
 }

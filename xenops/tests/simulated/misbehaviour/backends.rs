@@ -8,7 +8,6 @@ use xenops::DetachOptions;
 
 use super::{CONNECTED, Case, SHORT};
 use crate::devices::{file, port};
-use crate::site::within;
 
 fn case(back: Back) -> Case {
     let case = Case::with(Front::Sound);
@@ -146,7 +145,8 @@ fn a_backend_that_stays_online_is_told_apart_from_one_that_goes() {
     let case = case(Back::StaysOnline);
     let disk = case
         .attached(&file(), |case, ends| case.seen(ends).backend == Some(XenbusState::Connected));
-    let error = case.host.detach(&disk, DetachOptions::default(), &within(SHORT)).unwrap_err();
+    let error =
+        case.host.detach(&disk, DetachOptions::default(), &case.host.limits(SHORT)).unwrap_err();
     assert_eq!(error.kind(), Kind::Gone, "{error:?}");
     assert!(case.seen(&file().ends(case.dom)).online);
     let listed = case.host.devices(case.dom).unwrap();
