@@ -110,8 +110,11 @@ pub(super) fn run(releases: &[XenRelease], choice: Choice<'_>) -> Result<ExitCod
     for (xen, result) in releases.iter().zip(results) {
         match result {
             Ok(tally) => {
-                let Tally { passed, failed } = tally;
-                writeln!(io::stdout(), "Xen {xen}: {passed} passed; {failed} failed")?;
+                let Tally { passed, failed, facts } = tally;
+                writeln!(
+                    io::stdout(),
+                    "Xen {xen}: {passed} passed; {failed} failed; {facts} facts of docs/conformance.md"
+                )?;
                 good &= tally.failed == 0 && tally.passed > 0;
             }
             Err(error) => {
@@ -154,6 +157,8 @@ enum Only {
 struct Tally {
     passed: u32,
     failed: u32,
+    /// Of those that passed, the facts about the hypervisor.
+    facts: u32,
 }
 
 /// Which programs to start for the tests that `filter` selects.
@@ -260,10 +265,11 @@ impl Release<'_> {
             Only::Chosen => argv.extend(self.choice.filter.map(String::from)),
         }
         self.say(&format!("     Running the tests of {}", run.program.name))?;
-        let mut seen = None;
+        let (mut seen, mut facts) = (None, 0);
         let command = Command::new(argv).env("RUST_BACKTRACE", "1").timeout(DEADLINE);
         let mut lines = Lines::new(|line| {
             seen = seen.or_else(|| result_line(line));
+            facts += facts_line(line).unwrap_or(0);
             self.say(line)
         });
         let outcome = machine.exec(&command, &mut lines);
@@ -276,6 +282,7 @@ impl Release<'_> {
             (Outcome::Exited(_), Some(counts)) => {
                 tally.passed += counts.passed;
                 tally.failed += counts.failed;
+                tally.facts += facts;
                 Ok(())
             }
             (outcome, _) => bail!("ended without a result: {outcome:?}"),
@@ -330,7 +337,12 @@ fn result_line(line: &str) -> Option<Tally> {
         let number = counts.split("; ").find_map(|part| part.strip_suffix(word))?;
         number.trim().parse().ok()
     };
-    Some(Tally { passed: count("passed")?, failed: count("failed")? })
+    Some(Tally { passed: count("passed")?, failed: count("failed")?, facts: 0 })
+}
+
+/// Reads what the suite of the hypervisor says last: `facts: 138 shown on xen`.
+fn facts_line(line: &str) -> Option<u32> {
+    line.strip_prefix("facts: ")?.strip_suffix(" shown on xen")?.parse().ok()
 }
 
 #[cfg(test)]
@@ -380,7 +392,13 @@ mod tests {
     fn the_result_line_is_read() {
         let line = "test result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; \
                     finished in 0.00s";
-        assert_eq!(result_line(line), Some(Tally { passed: 12, failed: 1 }));
+        assert_eq!(result_line(line), Some(Tally { passed: 12, failed: 1, facts: 0 }));
+    }
+
+    #[test]
+    fn the_number_of_facts_is_read_where_they_are_shown_on_xen() {
+        assert_eq!(facts_line("facts: 138 shown on xen"), Some(138));
+        assert_eq!(facts_line("facts: 132 shown on sim-4.17"), None);
     }
 
     #[test]
