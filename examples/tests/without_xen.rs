@@ -14,10 +14,12 @@ fn what_needs_xen_says_that_it_is_not_there_and_ends_with_3() {
     let hypervisor = "no Xen here: open the hypervisor: ";
     let host = "no Xen here: open the Xen host";
     for (name, says) in [
+        ("attach-disk", host),
         ("build-guest", hypervisor),
         ("domains", hypervisor),
         ("host-info", hypervisor),
         ("saved", host),
+        ("watch-devices", host),
     ] {
         let test = std::env::current_exe().unwrap();
         let folder = test.parent().unwrap().parent().unwrap().join("examples");
