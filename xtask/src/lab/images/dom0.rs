@@ -11,14 +11,22 @@ use super::glibc;
 use super::linux::{DOM0_MODULES, Linux};
 use super::release::XenRelease;
 
-/// Writes the archive for `xen`, whose packages are unpacked in `tree`, on the C library in `libc`.
-pub(crate) fn base(xen: XenRelease, tree: &Path, libc: &Path, linux: &Linux) -> Result<Vec<u8>> {
+/// Writes the archive for `xen`, whose packages are unpacked in `tree`, on the C library in `libc`, with the
+/// daemon in `udev`.
+pub(crate) fn base(
+    xen: XenRelease,
+    tree: &Path,
+    libc: &Path,
+    udev: &Path,
+    linux: &Linux,
+) -> Result<Vec<u8>> {
     // The loader and all of libc's libraries must be of one build: `libc` goes first.
     let folders = [libc, tree].map(|tree| ["lib", "usr/lib"].map(|lib| tree.join(lib).join(HOST)));
     let mut dom0 =
         Dom0 { tree, archive: Archive::new(), libraries: Libraries::new(folders.concat()) };
     dom0.skeleton();
     dom0.programs(xen)?;
+    dom0.udev(udev)?;
     dom0.xen_files(xen)?;
     dom0.python(xen)?;
     dom0.libraries(xen)?;
@@ -76,6 +84,15 @@ impl Dom0<'_> {
         self.program("usr/bin/ip", &["usr/bin/ip", "bin/ip"])?;
         self.program("usr/bin/strace", &["usr/bin/strace"])?;
         self.program("usr/sbin/losetup", &["usr/sbin/losetup", "sbin/losetup"])
+    }
+
+    /// The daemon is the same program as its command, by another name.
+    fn udev(&mut self, tree: &Path) -> Result<()> {
+        let contents = read(&tree.join("bin/udevadm"))?;
+        self.libraries.add_for("udevadm", &contents)?;
+        self.archive.file("usr/bin/udevadm", 0o755, &contents);
+        self.archive.symlink("usr/sbin/systemd-udevd", "/usr/bin/udevadm");
+        Ok(())
     }
 
     fn program(&mut self, path: &str, places: &[&str]) -> Result<()> {

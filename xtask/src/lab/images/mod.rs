@@ -187,10 +187,12 @@ impl Base {
         let qemu = qemu(&store)?;
         let linux = Linux::prepare(lab.join("linux"), &store)?;
         let libc = store.tree("libc", &Set::libc())?;
+        let udev = store.tree("udev", &Set::udev())?;
         let tree = store.tree(&format!("dom0-{xen}"), &Set::dom0(xen))?;
         let recipe = [
             &packages::list(&tree)?,
             &packages::list(&libc)?,
+            &packages::list(&udev)?,
             &packages::list(linux.folder())?,
             linux::RECIPE,
             dom0::RECIPE,
@@ -202,7 +204,7 @@ impl Base {
             report(&format!("writing the dom0 of Xen {xen}"));
             let compressed = tree.join(format!("boot/xen-{xen}-amd64.gz"));
             write(&folder.join("xen"), &gunzip(&compressed)?)?;
-            write(&folder.join("base.cpio"), &dom0::base(xen, &tree, &libc, &linux)?)?;
+            write(&folder.join("base.cpio"), &dom0::base(xen, &tree, &libc, &udev, &linux)?)?;
             write(&folder.join("hello.cpio"), &guests::hello(&linux)?)
         })?;
         Ok(Self {
