@@ -2,7 +2,8 @@
 //!
 //! The client is measured on the real C xenstored against its peers: a loop written by hand, which is
 //! the floor, and Xen's own libxenstore. The store is measured against the two real daemons, all three
-//! with the same client: see [`server`]. Building is measured in dom0 of a lab: see [`building`].
+//! with the same client: see [`server`]. Building, and attaching devices, is measured in dom0 of a lab:
+//! see [`building`] and [`plugging`].
 //!
 //! ```text
 //!   cases (who does what, and what is aimed at)
@@ -23,6 +24,7 @@ pub mod libxenstore;
 pub mod measure;
 pub mod on_tokio;
 pub mod ours;
+pub mod plugging;
 pub mod server;
 pub mod syscalls;
 pub mod table;

@@ -81,7 +81,38 @@ pub fn measure(
     Ok(samples)
 }
 
+/// Has every job done once to warm up and then once a round, in shuffled order; how long each of its
+/// steps took.
+///
+/// # Errors
+/// If one of them fails.
+pub fn in_turn<const N: usize>(
+    jobs: &[&dyn Fn() -> Result<[Duration; N]>],
+    rounds: usize,
+) -> Result<Vec<[Samples; N]>> {
+    let mut samples = vec![[(); N].map(|()| Samples(Vec::with_capacity(rounds))); jobs.len()];
+    for job in jobs {
+        job()?;
+    }
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    for _ in 0..rounds {
+        shuffle(&mut order);
+        for &index in &order {
+            for (step, took) in samples[index].iter_mut().zip(jobs[index]()?) {
+                step.0.push(took.as_secs_f64() * 1e9);
+            }
+        }
+    }
+    Ok(samples)
+}
+
 impl Samples {
+    /// The shortest and the longest.
+    pub fn range(&self) -> (f64, f64) {
+        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
+        (least, self.0.iter().copied().fold(0.0, f64::max))
+    }
+
     /// How long an operation took.
     pub fn spread(&self) -> Spread {
         spread(self.0.clone())
@@ -151,6 +182,18 @@ mod tests {
         assert_eq!(samples, [Samples(vec![10.0; 2]), Samples(vec![10.0; 2])]);
         runs.borrow_mut().sort_unstable();
         assert_eq!(*runs.borrow(), [[("a", 7); 3], [("b", 7); 3]].concat());
+    }
+
+    #[test]
+    fn each_step_of_a_job_has_samples_of_its_own() {
+        let job = || Ok([Duration::from_nanos(3), Duration::from_nanos(5)]);
+        let samples = in_turn(&[&job], 2).unwrap();
+        assert_eq!(samples, [[Samples(vec![3.0; 2]), Samples(vec![5.0; 2])]]);
+    }
+
+    #[test]
+    fn a_range_goes_from_the_shortest_to_the_longest() {
+        assert_eq!(Samples(vec![2.0, 1.0, 3.0]).range(), (1.0, 3.0));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 
 mod build;
+mod devices;
 
 use crate::lab::images::XenRelease;
 
@@ -36,6 +37,21 @@ pub(crate) enum Command {
         #[arg(long)]
         strict: bool,
     },
+    /// Attaching and detaching devices on a real Xen, against xl: one table.
+    Devices {
+        /// The release of Xen.
+        #[arg(long, value_name = "VERSION", default_value = "4.17")]
+        xen: XenRelease,
+        /// Fewer rounds: for a look, not for a verdict.
+        #[arg(long)]
+        quick: bool,
+        /// Fail if an aim is missed.
+        #[arg(long)]
+        strict: bool,
+        /// Only the cases whose name contains this.
+        #[arg(long, value_name = "WORDS")]
+        only: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +74,9 @@ pub(crate) fn run(root: &Path, command: &Command) -> Result<ExitCode> {
         Command::Xs(options) => ("xs-table", options, false),
         Command::XsServer { options, plot } => ("xs-server-table", options, *plot),
         Command::Build { xen, quick, strict } => return build::run(root, *xen, *quick, *strict),
+        Command::Devices { xen, quick, strict, only } => {
+            return devices::run(*xen, *quick, *strict, only.as_deref());
+        }
     };
     let flags = [
         (options.quick, "--quick"),

@@ -15,7 +15,7 @@ pub(super) fn run(root: &Path, xen: XenRelease, quick: bool, strict: bool) -> Re
     let report = |line: &str| eprintln!("bench build: {line}");
     let with_c = with_c(root, xen, &report)?;
     report("building for speed");
-    let measured = build::measured()?;
+    let measured = build::measured("build-table")?;
     let mut machine = Machine::boot(&Options::new(xen), &report)?;
     // Before the others of these names.
     let place = Path::new("/opt/bench");

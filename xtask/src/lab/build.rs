@@ -39,9 +39,9 @@ pub(crate) fn target() -> Result<&'static Path> {
     Ok(TARGET.get_or_init(|| target))
 }
 
-/// Builds what is measured in dom0, for speed: the command and the benchmark of builds.
-pub(crate) fn measured() -> Result<Vec<PathBuf>> {
-    let programs = ["--bin", "xenops", "--bin", "build-table"];
+/// Builds what is measured in dom0, for speed: the command, and the benchmark of this name.
+pub(crate) fn measured(table: &str) -> Result<Vec<PathBuf>> {
+    let programs = ["--bin", "xenops", "--bin", table];
     let artifacts = cargo(
         &[&["build", "--release", "-p", "xenops-cli", "-p", "benches"], &programs[..]].concat(),
     )?;
