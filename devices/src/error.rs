@@ -44,6 +44,9 @@ pub(crate) enum Cause {
     Mac(#[from] InvalidMac),
     #[error(transparent)]
     Rate(#[from] InvalidRate),
+    /// The kernel's backends alone change a medium by the store.
+    #[error("what is in the drive is known to the program that serves it, and changed there")]
+    Elsewhere,
     /// What is described cannot be.
     #[error("{0}")]
     Rule(&'static str),
@@ -76,6 +79,7 @@ impl Error {
         match &self.0.cause {
             Cause::Store(error) => error.kind(),
             Cause::NoRecord => ErrorKind::NotFound,
+            Cause::Elsewhere => ErrorKind::Unavailable,
             Cause::Text(_)
             | Cause::Vdev(_)
             | Cause::Mac(_)

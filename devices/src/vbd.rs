@@ -2,6 +2,7 @@
 //!
 //! | source | served as | `type` | `params` |
 //! |---|---|---|---|
+//! | nothing, in a drive of the kernel's backend | `vbd` | `phy` | empty |
 //! | a block device | `vbd` | `phy` | the path |
 //! | a file through a loop device | `vbd` | `file` | the path |
 //! | an image that QEMU opens | `qdisk` | `qdisk` | `format:path`, raw is `aio` |
@@ -16,7 +17,7 @@ use std::fmt;
 
 use xen_types::DomId;
 
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::id::{DeviceId, Ends};
 use crate::kind::Kind;
 use crate::layout::Layout;
@@ -120,6 +121,33 @@ impl Vbd {
         let mut drive = Self::new(vdev, Source::Qdisk { format: Format::Raw, path: None });
         (drive.medium, drive.removable) = (medium, true);
         Ok(if medium == Medium::Cdrom { drive.read_only() } else { drive })
+    }
+
+    /// A drive with nothing in it, served by the kernel's backend, which waits for a medium: the guest
+    /// has no disk until there is one.
+    ///
+    /// # Errors
+    /// [`Invalid`](xen_types::Kind::Invalid) for a hard disk.
+    pub fn waiting_drive(vdev: Vdev, medium: Medium) -> Result<Self> {
+        Ok(Self { source: Source::Nothing, ..Self::empty_drive(vdev, medium)? })
+    }
+
+    /// The same drive with the block device or file of this path in it, or with nothing.
+    ///
+    /// # Errors
+    /// [`Invalid`](xen_types::Kind::Invalid) for a hard disk and for a path that is no [`Text`],
+    /// [`Unavailable`](xen_types::Kind::Unavailable) for a drive that QEMU or blktap serves: what is in
+    /// it is told to them, and not in the store alone.
+    pub fn with_medium(self, path: Option<&str>) -> Result<Self> {
+        if self.medium == Medium::Disk {
+            return Err(Error::part("a medium", rule("it is a hard disk, and no drive")));
+        }
+        if self.source.served_as() != Kind::Vbd {
+            return Err(Error::part("a medium", Cause::Elsewhere));
+        }
+        let path = path.map(|path| text("the path of a medium", path)).transpose()?;
+        let source = path.map_or(Source::Nothing, Source::Phy);
+        Ok(Self { source, ..self })
     }
 
     fn new(vdev: Vdev, source: Source) -> Self {

@@ -9,6 +9,8 @@ use crate::text::Text;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
+    /// Nothing: a drive that waits for a medium, a block device or a file.
+    Nothing,
     /// A block device.
     Phy(Text),
     /// A file, through a loop device.
@@ -59,7 +61,7 @@ pub enum Blktap {
 impl Source {
     pub(super) const fn served_as(&self) -> Kind {
         match self {
-            Self::Phy(_) | Self::File(_) => Kind::Vbd,
+            Self::Nothing | Self::Phy(_) | Self::File(_) => Kind::Vbd,
             Self::Qdisk { .. } => Kind::Qdisk,
             Self::Tap { by: Blktap::Three, .. } => Kind::Vbd3,
             Self::Tap { by: Blktap::Two, .. } => Kind::Tap,
@@ -68,7 +70,7 @@ impl Source {
 
     pub(super) const fn type_name(&self) -> &'static str {
         match self {
-            Self::Phy(_) => "phy",
+            Self::Nothing | Self::Phy(_) => "phy",
             Self::File(_) => "file",
             Self::Qdisk { .. } => "qdisk",
             Self::Tap { by: Blktap::Three, .. } => "vbd3",
@@ -78,6 +80,7 @@ impl Source {
 
     pub(super) fn params(&self) -> String {
         match self {
+            Self::Nothing => String::new(),
             Self::Phy(path) | Self::File(path) => path.to_string(),
             Self::Qdisk { format, path } => {
                 format!("{}:{}", format.name(), path.as_ref().map_or("", Text::as_str))
@@ -89,7 +92,7 @@ impl Source {
     /// Where the scripts of Xen are on all hosts that we know.
     pub(super) const fn usual_script(&self) -> Option<&'static str> {
         match self {
-            Self::Phy(_) | Self::File(_) => Some("/etc/xen/scripts/block"),
+            Self::Nothing | Self::Phy(_) | Self::File(_) => Some("/etc/xen/scripts/block"),
             Self::Tap { .. } => Some("/etc/xen/scripts/block-tap"),
             Self::Qdisk { .. } => None,
         }
@@ -97,18 +100,17 @@ impl Source {
 
     /// Whether nothing is in it.
     pub const fn is_empty(&self) -> bool {
-        matches!(self, Self::Qdisk { path: None, .. })
+        matches!(self, Self::Nothing | Self::Qdisk { path: None, .. })
     }
 
     pub(super) fn from_record(record: &Record) -> Result<Self> {
         match record.ends().served_as {
-            Kind::Vbd if record.str_opt("type")? == Some("file") => {
-                Ok(Self::File(record.text("params")?))
-            }
-            Kind::Vbd if record.str_opt("type")? == Some("phy") => {
-                Ok(Self::Phy(record.text("params")?))
-            }
-            Kind::Vbd => Err(record.wrong("type")),
+            Kind::Vbd => match (record.str_opt("type")?, record.text_opt("params")?) {
+                (Some("phy" | "file"), None) => Ok(Self::Nothing),
+                (Some("file"), Some(path)) => Ok(Self::File(path)),
+                (Some("phy"), Some(path)) => Ok(Self::Phy(path)),
+                _ => Err(record.wrong("type")),
+            },
             Kind::Qdisk => {
                 let (format, path) = image(record)?;
                 Ok(Self::Qdisk { format, path })

@@ -97,6 +97,30 @@ fn only_a_drive_can_be_empty() {
 }
 
 #[test]
+fn a_drive_of_the_kernels_backend_waits_for_a_medium_and_takes_any() {
+    let drive = Vbd::waiting_drive("xvdc".parse().unwrap(), Medium::Cdrom).unwrap();
+    assert_eq!((drive.ends(dom(7)).served_as, drive.is_writable()), (Kind::Vbd, false));
+    assert_eq!(read_back(&drive).unwrap(), drive);
+
+    let full = drive.clone().with_medium(Some("/isos/a.iso")).unwrap();
+
+    assert_eq!(full.source().params(), "/isos/a.iso");
+    assert_eq!(full.medium(), Medium::Cdrom);
+    assert_eq!(full.with_medium(None).unwrap(), drive);
+    assert_eq!(Vbd::waiting_drive(xvda(), Medium::Disk).unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn a_hard_disk_has_no_medium_and_qemus_is_not_changed_here() {
+    let disk = Vbd::phy(xvda(), "/dev/sdz").unwrap();
+    assert_eq!(disk.with_medium(None).unwrap_err().kind(), ErrorKind::Invalid);
+    let qemus = Vbd::empty_drive(xvda(), Medium::Cdrom).unwrap();
+    assert_eq!(qemus.with_medium(Some("/a.iso")).unwrap_err().kind(), ErrorKind::Unavailable);
+    let disk = Vbd::file(xvda(), "/a.img").unwrap();
+    assert!(Vbd::from_record(&record_with(&disk, "params", "")).is_err());
+}
+
+#[test]
 fn a_cdrom_is_read_only() {
     let cdrom = Vbd::phy(xvda(), "/dev/sr0").unwrap().cdrom();
     assert!(!cdrom.is_writable());
