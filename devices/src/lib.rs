@@ -19,7 +19,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`plug`] and [`unplug`] bring a device and take it away, by the xenbus handshake.
+//! [`plug`] and [`unplug`] bring a device and take it away, by the xenbus handshake; [`media`], [`pause`]
+//! and [`port`] change one that is there.
 //!
 //! What it does for you: a description is checked when it is made, and its nodes are those that `xl`
 //! writes, key by key and permission by permission; [`list()`] finds the devices of a domain, whoever made
@@ -41,11 +42,14 @@ mod kind;
 mod layout;
 mod list;
 mod mac;
+pub mod media;
 mod ninepfs;
 mod part;
 pub mod paths;
+pub mod pause;
 mod pci;
 pub mod plug;
+pub mod port;
 mod protocol;
 mod pvcalls;
 mod rate;
