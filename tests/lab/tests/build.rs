@@ -126,7 +126,7 @@ fn booted(name: &str, number: u8, kind: GuestKind, vcpus: u32) -> (Guest, String
 /// The console log of a guest once it has said hello; `None` if it ended by itself without a word.
 fn hello(guest: &Guest, name: &str) -> Option<String> {
     let path = format!("/var/log/xen/console/guest-{name}.log");
-    let deadline = Deadline::after(Duration::from_secs(60));
+    let deadline = Deadline::after(Duration::from_secs(180));
     loop {
         let log = fs::read_to_string(&path).unwrap_or_default();
         if log.contains("HELLO") {
@@ -136,7 +136,7 @@ fn hello(guest: &Guest, name: &str) -> Option<String> {
         if shutdown == Some(ShutdownReason::Reboot) && log.is_empty() {
             return None;
         }
-        assert!(!deadline.passed(Instant::now()), "no hello within 60 s in {path}:\n{log}");
+        assert!(!deadline.passed(Instant::now()), "no hello within three minutes in {path}:\n{log}");
         thread::sleep(Duration::from_millis(50));
     }
 }
