@@ -193,13 +193,17 @@ impl Fronts<'_> {
         device.port = Some(port);
         let rings: &[&str] =
             if device.is_disk { &["ring-ref"] } else { &["tx-ring-ref", "rx-ring-ref"] };
-        self.store.transaction(|tx| {
+        let told = self.store.transaction(|tx| {
             for ring in rings {
                 tx.write(&below(node, ring), "8")?;
             }
             tx.write(&node.join("event-channel"), port.0.to_string())?;
             tx.write(&node.join("protocol"), "x86_64-abi")
-        })
+        });
+        if told.is_err() {
+            self.close_port(device);
+        }
+        told
     }
 
     fn misbehave(&mut self, node: &Path, device: &mut Device) -> xs::Result<()> {
