@@ -121,7 +121,8 @@ impl Host {
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is neither the domain nor anything left of it,
     /// [`crate::Kind::Unavailable`] if it has devices that cannot be removed here. When it is destroyed
-    /// but something stays behind, the error lists that in [`Error::leftovers`].
+    /// but something stays behind, the error lists that in [`Error::leftovers`]; with a device its
+    /// record stays too, and another call goes on with it.
     pub fn destroy(&self, dom: DomId, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("destroy", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
@@ -159,7 +160,7 @@ impl Host {
         let limits = self.device_removal_limits();
         let mut left = self.within(&limits).unplug_all(dom, &limits);
         let limits = self.removal_limits();
-        match self.within(&limits).remove(dom, uuid, &limits) {
+        match self.within(&limits).remove(dom, uuid, &left, &limits) {
             Ok(more) => left.extend(more),
             Err(cause) => {
                 // It lives on, if without its devices.

@@ -21,7 +21,8 @@ use crate::limits::Limits;
 
 impl Host {
     /// Removes a domain with all that the xenstore and libxl's files hold about it; returns what it
-    /// could not remove. One that has gone already may have left that.
+    /// could not remove. One that has gone already may have left that. `devices` is what could
+    /// not be taken from it: if there are any, what leads the next removal to them stays.
     ///
     /// # Errors
     /// The hypervisor refused to destroy it, or did not answer, or has another domain of this number:
@@ -30,6 +31,7 @@ impl Host {
         &self,
         dom: DomId,
         uuid: DomainUuid,
+        devices: &[Leftover],
         limits: &Limits,
     ) -> Result<Vec<Leftover>, Cause> {
         let consoles = self.consoles(dom);
@@ -50,9 +52,12 @@ impl Host {
         let mut left: Vec<Leftover> = self.await_end(dom, uuid, limits).into_iter().collect();
         let [home, vm, record] = skeleton_of(dom, uuid);
         let vm = Some(vm).filter(|_| !runs_on);
-        // The home last: its `vm` tells the next toolstack what there is, should this one be killed.
-        left.extend(self.remove_nodes(vm.into_iter().chain([consoles, record, home])));
-        left.extend(self.remove_libxl_files(dom, uuid));
+        left.extend(self.remove_nodes(vm.into_iter().chain([consoles])));
+        if !is_needed_for(devices, dom) {
+            // The home last: its `vm` tells the next toolstack what there is, should this one be killed.
+            left.extend(self.remove_nodes([record, home]));
+            left.extend(self.remove_libxl_files(dom, uuid));
+        }
         Ok(left)
     }
 
@@ -181,6 +186,16 @@ fn serving_domain(backend: &str, dom: DomId) -> Option<DomId> {
         (server, Kind::Console, owner, _) if owner == dom => Some(server),
         _ => None,
     }
+}
+
+/// Whether a domain's record leads to devices that could not be taken away.
+pub(crate) fn is_needed_for(left: &[Leftover], dom: DomId) -> bool {
+    let record = DomainPaths(dom).record();
+    left.iter().any(|left| match &left.what {
+        Remnant::Device(_) => true,
+        Remnant::StorePath(path) => Path::new(path).is_ok_and(|path| record.contains(&path)),
+        Remnant::Domain(_) | Remnant::File(_) | Remnant::Suspension(_) => false,
+    })
 }
 
 /// What a domain has in the xenstore before it has devices.

@@ -136,7 +136,10 @@ fn hello(guest: &Guest, name: &str) -> Option<String> {
         if shutdown == Some(ShutdownReason::Reboot) && log.is_empty() {
             return None;
         }
-        assert!(!deadline.passed(Instant::now()), "no hello within three minutes in {path}:\n{log}");
+        assert!(
+            !deadline.passed(Instant::now()),
+            "no hello within three minutes in {path}:\n{log}"
+        );
         thread::sleep(Duration::from_millis(50));
     }
 }

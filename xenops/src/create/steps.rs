@@ -21,7 +21,7 @@ use crate::host::Host;
 use crate::limits::Limits;
 use crate::lock::Lock;
 use crate::memory::Footprint;
-use crate::remove::skeleton_of;
+use crate::remove::{is_needed_for, skeleton_of};
 
 /// One step of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,13 +166,19 @@ impl<'a> Creation<'a> {
             let limits = host.device_removal_limits();
             left.extend(host.within(&limits).unplug_all(self.dom(), &limits));
         }
+        // What leads a removal to devices stays with them.
+        let own = self.dom.filter(|dom| is_needed_for(&left, *dom)).map(DomainPaths);
+        let stays = |path: &Path| {
+            own.is_some_and(|own| own.home().contains(path) || own.record().contains(path))
+        };
         if let Some(dom) = self.dom.or_else(|| self.unheard_of(host)) {
             match host.end(dom) {
                 Ok(()) => left.extend(host.await_end(dom, self.uuid, limits)),
                 Err(why) => left.push(Leftover { what: Remnant::Domain(dom), why }),
             }
         }
-        left.extend(host.remove_nodes(self.nodes.into_iter().rev()));
+        let nodes = self.nodes.into_iter().rev();
+        left.extend(host.remove_nodes(nodes.filter(|path| !stays(path))));
         if let (Some(dom), true) = (self.dom, self.devices) {
             left.extend(host.remove_libxl_files(dom, self.uuid));
         }

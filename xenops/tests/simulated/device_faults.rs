@@ -6,11 +6,12 @@ use xen_sim::{How, Which};
 use xen_types::DomId;
 use xenops::device::DeviceId;
 use xenops::{
-    AttachOptions, DetachOptions, Error, GuestKind, Host, Hotplug, Kind, Leftover, Remnant,
+    AttachOptions, CreateOptions, DetachOptions, Error, GuestKind, Host, Hotplug, Kind, Leftover,
+    Remnant, VbdConfig, VifConfig,
 };
 use xs::{Path, Store as _, View as _};
 
-use crate::devices::{disk, file, port, site};
+use crate::devices::{FILE, disk, file, port, site};
 use crate::site::{Site, is_up, long};
 
 const CONNECTED: AttachOptions = AttachOptions { hotplug: Hotplug::Native, connected: true };
@@ -57,11 +58,15 @@ fn folders(sound: &Host, device: &DeviceId) {
         "/local/domain/0/error/backend".to_owned(),
         "/local/domain/0/error".to_owned(),
     ] {
-        let folder = Path::new(folder).unwrap();
-        let Some(value) = sound.store().read_opt(&folder).unwrap() else { continue };
-        if value.is_empty() && sound.store().directory(&folder).unwrap().is_empty() {
-            sound.store().rm(&folder).unwrap();
-        }
+        remove_empty(sound, &Path::new(folder).unwrap());
+    }
+}
+
+/// Removes a folder, if there is one and it is empty.
+fn remove_empty(sound: &Host, folder: &Path) {
+    let Some(value) = sound.store().read_opt(folder).unwrap() else { return };
+    if value.is_empty() && sound.store().directory(folder).unwrap().is_empty() {
+        sound.store().rm(folder).unwrap();
     }
 }
 
@@ -78,6 +83,7 @@ fn attachments(spec: &impl Spec, how: How) -> usize {
         let device = spec.ends(dom).device;
         let Some(call) = process.failed() else {
             attached.unwrap();
+            drop(host); // what went wrong may have been the end of a watch, which nobody waits for
             finish(&sound, &device, None);
             before.assert_unchanged(&site.machine);
             return failed;
@@ -108,6 +114,7 @@ fn detachments(spec: &impl Spec, how: How) -> usize {
         let detached = host.detach(&device, DetachOptions::default(), &long(&host));
         let Some(call) = process.failed() else {
             detached.unwrap();
+            drop(host);
             before.assert_unchanged(&site.machine);
             return failed;
         };
@@ -116,6 +123,127 @@ fn detachments(spec: &impl Spec, how: How) -> usize {
         before.assert_unchanged(&site.machine);
         failed += 1;
     }
+}
+
+/// A guest that starts with a disk in a file and an interface.
+fn create(site: &Site, host: &Host) -> xenops::Result<DomId> {
+    let mut config = site.config(GuestKind::Pvh, "");
+    config.vbd.push(VbdConfig::new("xvda", FILE));
+    config.vif.push(VifConfig::new("xenbr0"));
+    host.create(&config, CreateOptions::default(), &long(&host))
+}
+
+/// The same of a creation with devices. Whoever is killed, the next toolstack destroys the domain.
+fn creations(how: How) -> usize {
+    let site = site();
+    let sound = site.driving(&site.machine.process());
+    let before = site.machine.snapshot().unwrap();
+    let mut failed = 0;
+    loop {
+        let (process, _) = site.faulty(Which::Nth(failed + 1), how);
+        let host = site.driving(&process);
+        let created = create(&site, &host);
+        let Some(call) = process.failed() else {
+            sound.destroy(created.unwrap(), &long(&sound)).unwrap();
+            drop(host);
+            before.assert_unchanged(&site.machine);
+            return failed;
+        };
+        let _host = Some(host).filter(|_| !call.ends_with("UNWATCH"));
+        if let (Err(error), How::Undone | How::Unheard) = (&created, how) {
+            assert!(error.leftovers().is_empty(), "{call}: {:?}", error.leftovers());
+        }
+        sweep(&sound);
+        before.assert_unchanged(&site.machine);
+        failed += 1;
+    }
+}
+
+/// The same of the end of a domain with devices.
+fn destructions(how: How) -> usize {
+    let site = site();
+    let sound = site.driving(&site.machine.process());
+    let before = site.machine.snapshot().unwrap();
+    let mut failed = 0;
+    loop {
+        let dom = create(&site, &sound).unwrap();
+        let (process, _) = site.faulty(Which::Nth(failed + 1), how);
+        let host = site.driving(&process);
+        let destroyed = host.destroy(dom, &long(&host));
+        let Some(call) = process.failed() else {
+            destroyed.unwrap();
+            drop(host);
+            before.assert_unchanged(&site.machine);
+            return failed;
+        };
+        let _host = Some(host).filter(|_| !call.ends_with("UNWATCH"));
+        if let Err(error) = sound.destroy(dom, &long(&sound)) {
+            assert_eq!(error.kind(), Kind::NotFound, "{call}: {error:?}");
+        }
+        let left = destroyed.as_ref().err().into_iter().flat_map(|error| error.leftovers());
+        for Leftover { what, .. } in left {
+            if let Remnant::StorePath(path) = what {
+                sound.store().rm_if_exists(&Path::new(path).unwrap()).unwrap();
+            }
+        }
+        sweep(&sound);
+        before.assert_unchanged(&site.machine);
+        failed += 1;
+    }
+}
+
+/// Destroys whatever domains there are, and removes folders whose removal is not worth an error.
+fn sweep(sound: &Host) {
+    let domains = sound.xc().domains().unwrap();
+    for dom in domains.iter().map(|info| info.id).filter(|dom| *dom != DomId::DOM0) {
+        sound.destroy(dom, &long(&sound)).unwrap();
+    }
+    for kind in ["vbd", "vif"] {
+        for top in ["/local/domain/0/backend", "/local/domain/0/error/backend"] {
+            let of_kind = Path::from_static(top).join(kind);
+            for dom in sound.store().directory(&of_kind).unwrap_or_default() {
+                remove_empty(sound, &of_kind.join(&dom));
+            }
+        }
+    }
+    for folder in [
+        "/libxl",
+        "/vm",
+        "/local/domain/0/backend/console",
+        "/local/domain/0/backend/vbd",
+        "/local/domain/0/backend/vif",
+        "/local/domain/0/backend",
+        "/local/domain/0/error/backend/vbd",
+        "/local/domain/0/error/backend/vif",
+        "/local/domain/0/error/backend",
+        "/local/domain/0/error",
+    ] {
+        remove_empty(sound, &Path::from_static(folder));
+    }
+}
+
+#[test]
+fn a_call_that_fails_leaves_nothing_of_a_guest_with_devices() {
+    let failed = creations(How::Undone);
+    assert!(failed >= 200, "{failed} calls");
+}
+
+#[test]
+fn what_a_creation_with_devices_killed_after_a_call_has_made_the_next_toolstack_removes() {
+    let failed = creations(How::DeathAfter);
+    assert!(failed >= 200, "{failed} calls");
+}
+
+#[test]
+fn what_the_end_of_a_guest_with_devices_fails_to_take_away_it_names_or_the_next_takes() {
+    let failed = destructions(How::Undone);
+    assert!(failed >= 50, "{failed} calls");
+}
+
+#[test]
+fn what_the_end_of_a_guest_with_devices_that_is_killed_leaves_the_next_takes() {
+    let failed = destructions(How::DeathBefore);
+    assert!(failed >= 50, "{failed} calls");
 }
 
 #[test]
