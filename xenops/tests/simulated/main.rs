@@ -8,6 +8,7 @@ mod device_faults;
 mod devices;
 mod drivers;
 mod faults;
+mod hotplug;
 mod life;
 mod misbehaviour;
 mod plug;

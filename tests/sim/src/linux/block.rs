@@ -53,6 +53,16 @@ impl Blocks {
         self.nodes.insert(Path::new("/dev").join(name), node);
     }
 
+    /// Mounts the file system on a block device, to be written to.
+    pub(super) fn mount(&mut self, name: &str) {
+        let Some(Node::BlockDevice(device)) = self.at(&Path::new("/dev").join(name)) else {
+            return;
+        };
+        let (major, minor) = (major(device), minor(device));
+        let line = format!("36 28 {major}:{minor} / /mnt rw - ext4 /dev/{name} rw\n");
+        self.mounts.push_str(&line);
+    }
+
     /// What is at a path of a file or a device.
     pub(super) fn at(&self, path: &Path) -> Option<Node> {
         let of_loop = || self.loop_at(path).map(|number| Node::BlockDevice(loop_device(number)));

@@ -70,6 +70,11 @@ impl Linux {
         self.lock().blocks.add_disk(name, major, minor);
     }
 
+    /// Mounts a block device, `/dev/<name>`, to be written to.
+    pub fn mount(&self, name: &str) {
+        self.lock().blocks.mount(name);
+    }
+
     /// Makes a bridge of this MTU.
     pub fn add_bridge(&self, name: &str, mtu: u32) {
         self.lock().links.add_bridge(name, mtu);
