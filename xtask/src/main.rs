@@ -11,6 +11,7 @@ mod deps;
 mod fuzz;
 mod headers;
 mod lab;
+mod mutants;
 mod purity;
 mod soak;
 mod threats;
@@ -56,6 +57,8 @@ enum Command {
     Deny,
     /// Inputs that break the parsers of what others send.
     Fuzz(fuzz::Options),
+    /// Small changes to the rules, to see whether the tests notice: not in CI.
+    Mutants(mutants::Options),
     /// The real store daemons on plain Linux: fetch them, test on them, run one.
     Daemons {
         #[command(subcommand)]
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Deps => deps::run().map(done),
         Command::Deny => deny::run(&root).map(done),
         Command::Fuzz(options) => fuzz::run(&options).map(done),
+        Command::Mutants(options) => mutants::run(&root, &options).map(done),
         Command::Daemons { command } => daemons::run(command).map(done),
         Command::Versions => versions::write(&root).map(done),
         Command::Valgrind => valgrind::run().map(done),
