@@ -146,6 +146,21 @@ pub enum Problem {
     /// Another domain has the name.
     #[error("domain {0} has this name")]
     NameTaken(DomId),
+    /// The device's drive keeps what is in it.
+    #[error("its tray is locked by the guest")]
+    Locked,
+    /// Something is in the drive.
+    #[error("something is in it")]
+    DriveFull,
+    /// What a drive holds is not changed where udev runs the scripts.
+    #[error("udev's scripts know of devices that come and go, not of media")]
+    NoMedia,
+    /// The disk's backend did not do what was asked, as one that cannot.
+    #[error("its backend did not answer, as one that cannot pause a disk")]
+    NoPause,
+    /// A device of another kind was meant.
+    #[error("it is no {0}")]
+    NotA(&'static str),
     /// There is no bridge of this name on the host.
     #[error("there is no bridge {0:?}")]
     NoBridge(String),
@@ -193,6 +208,9 @@ pub enum Problem {
     /// The host is not the machine that this runs on, whose kernel would do the device's part.
     #[error("the host is not this machine: devices are attached and detached only in its own dom0")]
     OtherMachine,
+    /// Another domain serves the device, and has to do itself what was asked for.
+    #[error("domain {0} serves it, and only what the control domain serves can be changed so")]
+    OtherServer(DomId),
     /// The domain that is to serve the device is not there.
     #[error("domain {0}, which is to serve it, is not there")]
     NoServer(DomId),
@@ -336,21 +354,29 @@ impl Problem {
             | Self::Checkpoints(_)
             | Self::NoDisk(_)
             | Self::NoFile(_)
+            | Self::NotA(_)
             | Self::NotNative(_)
             | Self::OpenToOthers(_)
             | Self::UntrustedTerminal(_) => Kind::Invalid,
-            Self::Ambiguous(..) | Self::NameTaken(_) | Self::UuidTaken(_) => Kind::Exists,
+            Self::Ambiguous(..) | Self::DriveFull | Self::NameTaken(_) | Self::UuidTaken(_) => {
+                Kind::Exists
+            }
             Self::NoBridge(_) | Self::NoServer(_) | Self::NoSuchDomain => Kind::NotFound,
             Self::NotEnoughMemory { .. } => Kind::NoMemory,
             Self::NoFilter
+            | Self::NoMedia
+            | Self::NoPause
             | Self::NoShadowPaging
             | Self::NotDescribed(_)
             | Self::OtherDevice(_)
             | Self::OtherDevices(_)
-            | Self::OtherMachine => Kind::Unavailable,
-            Self::DiskInUse { .. } | Self::OtherClient | Self::OtherRequest(_) | Self::Paused => {
-                Kind::Busy
-            }
+            | Self::OtherMachine
+            | Self::OtherServer(_) => Kind::Unavailable,
+            Self::DiskInUse { .. }
+            | Self::Locked
+            | Self::OtherClient
+            | Self::OtherRequest(_)
+            | Self::Paused => Kind::Busy,
             Self::OtherEndGone => Kind::Gone,
             Self::TimedOut { .. } => Kind::TimedOut,
             Self::Ended(_) | Self::LeftBehind | Self::Script { .. } => Kind::Other,

@@ -93,6 +93,12 @@ pub(crate) enum Command {
     /// Ask a domain to let go of a device, and detach it
     #[command(subcommand)]
     Detach(Detach),
+    /// Change a disk that a domain has
+    #[command(subcommand)]
+    Vbd(Vbd),
+    /// Change a network interface that a domain has
+    #[command(subcommand)]
+    Vif(Vif),
     /// List the devices of a domain
     Devices {
         #[arg(value_name = "DOMAIN")]
@@ -152,12 +158,15 @@ pub(crate) enum Attach {
     Vbd {
         #[arg(value_name = "DOMAIN")]
         domain: String,
-        /// The block device or the file that is in it
-        #[arg(long, value_name = "PATH")]
-        target: String,
+        /// The block device or the file that is in it; a drive may be empty
+        #[arg(long, value_name = "PATH", required_unless_present = "cdrom")]
+        target: Option<String>,
         /// Which disk it is in the guest: xvdb, hda, sdc1, d2p1 or a number
         #[arg(long, value_name = "DISK")]
         vdev: Vdev,
+        /// Make it a CD-ROM drive, read only, whose medium can be changed
+        #[arg(long, conflicts_with = "mode")]
+        cdrom: bool,
         /// Whether the guest may write to it: r or w
         #[arg(long, value_enum, default_value_t = Mode::W)]
         mode: Mode,
@@ -189,6 +198,96 @@ pub(crate) enum Attach {
         #[command(flatten)]
         how: AttachHow,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Vbd {
+    /// Put a medium into an empty drive
+    Insert {
+        #[command(flatten)]
+        disk: Disk,
+        /// The block device or the file
+        #[arg(value_name = "PATH")]
+        target: String,
+        /// Wait until the guest has connected
+        #[arg(long)]
+        connected: bool,
+    },
+    /// Ask a domain to let go of the medium in a drive, and take it out
+    Eject {
+        #[command(flatten)]
+        disk: Disk,
+        /// Take it from a guest that has locked the tray, or has not let go when the time is up
+        #[arg(long)]
+        force: bool,
+    },
+    /// Hold back a disk's requests, where its backend can
+    Pause {
+        #[command(flatten)]
+        disk: Disk,
+    },
+    /// Let a paused disk go on
+    Unpause {
+        #[command(flatten)]
+        disk: Disk,
+    },
+}
+
+/// A disk of a domain.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Disk {
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) domain: String,
+    /// Which disk it is in the guest: xvdb, hda, sdc1, d2p1 or a number
+    #[arg(value_name = "DISK")]
+    pub(crate) vdev: Vdev,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Vif {
+    /// Change what is named, and leave the rest
+    Set {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// Its number
+        #[arg(value_name = "NUMBER")]
+        number: u32,
+        #[command(flatten)]
+        what: PortChange,
+        /// Give up after this many seconds
+        #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+        timeout: Duration,
+    },
+}
+
+/// What is changed of a network interface.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct PortChange {
+    /// How much the guest may send, such as 10Mb/s
+    #[arg(long)]
+    pub(crate) rate: Option<Rate>,
+    /// Let the guest send as much as it can
+    #[arg(long, conflicts_with = "rate")]
+    pub(crate) no_rate: bool,
+    /// How large a packet may be, in bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) mtu: Option<u32>,
+    /// Pull the cable, or put it in again: off or on
+    #[arg(long, value_enum)]
+    pub(crate) carrier: Option<Carrier>,
+}
+
+/// Whether there is a cable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Carrier {
+    /// There is none
+    Off,
+    /// There is one
+    On,
 }
 
 /// What attaching has in common.

@@ -9,7 +9,7 @@ use xenops::{Cancel, CreateOptions, Deadline, DomainConfig, Host, KernelCache, L
 
 use crate::args::{Command, Output};
 use crate::failure::{self, Failure};
-use crate::{devices, print, saved, signals, terminal};
+use crate::{change, devices, print, saved, signals, terminal};
 
 pub(crate) fn run(
     command: Command,
@@ -67,6 +67,8 @@ pub(crate) fn run(
         Command::Restore(what) => saved::restore(what, open),
         Command::Attach(what) => devices::attach(what, open),
         Command::Detach(what) => devices::detach(what, open),
+        Command::Vbd(what) => change::disk(what, open),
+        Command::Vif(what) => change::port(what, open),
         Command::Devices { domain, output } => devices::list(&domain, output, open),
         Command::Destroy { domain, timeout } => {
             let limits = limits(timeout)?;

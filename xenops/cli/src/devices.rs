@@ -7,7 +7,7 @@ use std::iter;
 use std::os::unix::fs::FileTypeExt;
 
 use serde::Serialize;
-use xenops::device::{DeviceId, Kind, Listed, Vbd, Vdev, Vif, XenbusState, random_mac};
+use xenops::device::{DeviceId, Kind, Listed, Medium, Vbd, Vdev, Vif, XenbusState, random_mac};
 use xenops::{AttachOptions, DetachOptions, Host};
 
 use crate::args::{Attach, AttachHow, Detach, DetachHow, Mode, Output, Target};
@@ -20,13 +20,20 @@ pub(crate) fn attach(
     open: impl FnOnce() -> xenops::Result<Host>,
 ) -> Result<(), Failure> {
     match what {
-        Attach::Vbd { domain, target, vdev, mode, kind, how } => {
-            if how.backend.is_none() {
-                check_target(&target, kind)?;
+        Attach::Vbd { domain, target, vdev, mode, cdrom, kind, how } => {
+            if let (Some(target), None) = (&target, &how.backend) {
+                check_target(target, kind)?;
             }
             // Both kinds of target are told apart where they are opened.
-            let disk = Vbd::phy(vdev, &target)?;
-            let disk = if mode == Mode::R { disk.read_only() } else { disk };
+            let disk = match &target {
+                Some(target) => Vbd::phy(vdev, target)?,
+                None => Vbd::waiting_drive(vdev, Medium::Cdrom)?,
+            };
+            let disk = match (cdrom, mode) {
+                (true, _) => disk.cdrom(),
+                (false, Mode::R) => disk.read_only(),
+                (false, Mode::W) => disk,
+            };
             let (limits, host) = (limits(how.timeout)?, open()?);
             let within = host.with_deadline(limits.deadline);
             let dom = within.find(&domain)?.id;

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod change;
 mod commands;
 mod devices;
 mod failure;

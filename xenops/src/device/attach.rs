@@ -137,7 +137,7 @@ impl Host {
         })
     }
 
-    fn finish(
+    pub(super) fn finish(
         &self,
         record: &Record,
         options: AttachOptions,

@@ -4,6 +4,7 @@ use devices::paths::DomainPaths;
 use devices::unplug::{self, Parting};
 use devices::{DeviceId, Kind, Record, Setback};
 use xen_types::DomId;
+use xs::Path;
 
 use crate::domain::State;
 use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
@@ -70,30 +71,42 @@ impl Host {
         hard: bool,
         limits: &Limits,
     ) -> Result<Vec<Leftover>, Cause> {
+        self.part(record, hard, limits)?;
+        self.remove_unplugged(record, unplug::nodes(record.ends()), limits)
+    }
+
+    /// Waits until the other end has let go of a device, once it was asked or cut off; says which.
+    pub(crate) fn part(
+        &self,
+        record: &Record,
+        hard: bool,
+        limits: &Limits,
+    ) -> Result<Parting, Cause> {
         let ends = record.ends();
-        let hotplug = Hotplug::of(record)?;
         if self.has_gone(ends.server)? {
-            return self.remove_unplugged(record, Hotplug::Native, limits);
+            return Ok(Parting::Drop);
         }
-        if unplug::begin(&self.within(limits).store, ends, hard)? != Parting::Drop {
+        let parting = unplug::begin(&self.within(limits).store, ends, hard)?;
+        if parting != Parting::Drop {
             let keep_on = || !limits.cancel.requested() && !hotplug::has_let_go(self, record);
             match unplug::await_closed(&self.store, ends, limits.deadline, keep_on) {
                 Err(Setback::Stopped) => limits.check()?,
                 closed => closed?,
             }
         }
-        self.remove_unplugged(record, hotplug, limits)
+        Ok(parting)
     }
 
-    /// What is left to do once the other end has let go.
-    fn remove_unplugged(
+    /// What is left to do once the other end has let go: the host's part, and these nodes.
+    pub(crate) fn remove_unplugged(
         &self,
         record: &Record,
-        hotplug: Hotplug,
+        nodes: Vec<Path>,
         limits: &Limits,
     ) -> Result<Vec<Leftover>, Cause> {
-        let ends = record.ends();
-        let device = &ends.device;
+        let (device, server) = (&record.ends().device, record.ends().server);
+        // Of a domain that has gone nothing is to be waited for.
+        let hotplug = if self.has_gone(server)? { Hotplug::Native } else { Hotplug::of(record)? };
         let mut left = Vec::new();
         // The scripts read the backend's nodes.
         if hotplug != Hotplug::Native {
@@ -102,7 +115,7 @@ impl Host {
             left.extend(released.err().map(|why| Leftover::device(device, why)));
         }
         // In a time of its own: scripts may have used up all of it, and this host has no deadline yet.
-        left.extend(self.within(&self.removal_limits()).remove_nodes(unplug::nodes(ends)));
+        left.extend(self.within(&self.removal_limits()).remove_nodes(nodes));
         // A backend that never connected lets go when its nodes vanish.
         if let Err(why) = hotplug::await_released(self, record, limits) {
             left.push(Leftover::device(device, why));

@@ -29,14 +29,21 @@
 mod attach;
 mod detach;
 mod list;
+mod media;
+mod pause;
+mod port;
 
 pub use attach::AttachOptions;
 pub use detach::DetachOptions;
 pub(crate) use detach::check_handled;
+pub use devices::media::Tray;
 pub use devices::{
-    DeviceId, Error as Invalid, Kind, Mac, Rate, Sighting, Spec, Vbd, Vdev, Vif, XenbusState,
+    DeviceId, Error as Invalid, Kind, Mac, Medium, Rate, Sighting, Spec, Vbd, Vdev, Vif,
+    XenbusState,
 };
 pub use list::{Attached, Listed};
+pub use media::EjectOptions;
+pub use port::Carrier;
 
 /// A random address of those that belong to Xen, for a network interface.
 pub fn random_mac() -> Mac {

@@ -65,6 +65,43 @@ pub(crate) fn rename(
     })
 }
 
+/// Brings an interface up or down.
+pub(crate) fn set_up(
+    system: &dyn System,
+    name: &str,
+    up: bool,
+    deadline: Deadline,
+) -> Result<(), Cause> {
+    change(system, name, "bring up or down", deadline, |index| up_or_down(index, up))
+}
+
+/// Sets the MTU of an interface.
+pub(crate) fn set_mtu(
+    system: &dyn System,
+    name: &str,
+    mtu: u32,
+    deadline: Deadline,
+) -> Result<(), Cause> {
+    change(system, name, "set the MTU of", deadline, |index| with_mtu(index, mtu))
+}
+
+fn change(
+    system: &dyn System,
+    name: &str,
+    what: &'static str,
+    deadline: Deadline,
+    message: impl FnOnce(u32) -> Vec<u8>,
+) -> Result<(), Cause> {
+    if !is_name(name) {
+        return Err(Cause::File { what, path: facts("?"), source: io::ErrorKind::NotFound.into() });
+    }
+    request(system, &message(index(system, name)?), deadline).map_err(|source| Cause::File {
+        what,
+        path: facts(name),
+        source,
+    })
+}
+
 /// The MTU of a bridge.
 pub(crate) fn bridge_mtu(system: &dyn System, bridge: &str) -> Result<u32, Cause> {
     let mark = facts(bridge).join("bridge");
@@ -150,11 +187,33 @@ fn up_in_bridge(port: u32, bridge: u32, mtu: u32) -> Vec<u8> {
     with_header(RTM_NEWLINK, &message)
 }
 
-/// `RTM_NEWLINK` for an interface that is there: another name.
-fn renamed(interface: u32, name: &str) -> Vec<u8> {
+/// `RTM_NEWLINK` for an interface that is there: up or down, and nothing else.
+fn up_or_down(interface: u32, up: bool) -> Vec<u8> {
     let mut message = Vec::from([AF_UNSPEC, 0, 0, 0]);
     message.extend(interface.to_ne_bytes());
-    message.extend([0; 8]); // no flags, and none to change
+    message.extend(if up { IFF_UP } else { 0 }.to_ne_bytes());
+    message.extend(IFF_UP.to_ne_bytes()); // the flags to change
+    with_header(RTM_NEWLINK, &message)
+}
+
+/// `RTM_NEWLINK` for an interface that is there: another MTU.
+fn with_mtu(interface: u32, mtu: u32) -> Vec<u8> {
+    let mut message = unchanged_flags(interface);
+    attribute(&mut message, IFLA_MTU, &mtu.to_ne_bytes());
+    with_header(RTM_NEWLINK, &message)
+}
+
+/// A `struct ifinfomsg` with no flags, and none to change.
+fn unchanged_flags(interface: u32) -> Vec<u8> {
+    let mut message = Vec::from([AF_UNSPEC, 0, 0, 0]);
+    message.extend(interface.to_ne_bytes());
+    message.extend([0; 8]);
+    message
+}
+
+/// `RTM_NEWLINK` for an interface that is there: another name.
+fn renamed(interface: u32, name: &str) -> Vec<u8> {
+    let mut message = unchanged_flags(interface);
     attribute(&mut message, IFLA_IFNAME, &[name.as_bytes(), b"\0"].concat());
     with_header(RTM_NEWLINK, &message)
 }
@@ -234,6 +293,16 @@ mod tests {
         let message = renamed(7, "lan");
         assert_eq!(&message[..8], [40, 0, 0, 0, 16, 0, 5, 0]);
         assert_eq!(&message[32..], [8, 0, 3, 0, b'l', b'a', b'n', 0]);
+    }
+
+    #[test]
+    fn one_flag_goes_down_and_an_mtu_changes_none() {
+        let down = up_or_down(7, false);
+        assert_eq!(&down[..8], [32, 0, 0, 0, 16, 0, 5, 0]);
+        assert_eq!(&down[16..], [0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(&up_or_down(7, true)[24..], [1, 0, 0, 0, 1, 0, 0, 0]);
+        let mtu = with_mtu(7, 9000);
+        assert_eq!(&mtu[24..], [0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 4, 0, 0x28, 0x23, 0, 0]);
     }
 
     #[test]

@@ -110,6 +110,7 @@ impl Hotplug {
         limits: &Limits,
     ) -> Result<Ready, Cause> {
         match self {
+            _ if is_empty_drive(record) => self.takes_media().map(|()| Ready::default()),
             Self::Native => native::prepare(host, record, limits),
             Self::Scripts | Self::Udev => {
                 filter_works(host, record, limits)?;
@@ -127,6 +128,7 @@ impl Hotplug {
         limits: &Limits,
     ) -> Result<(), Cause> {
         match self {
+            _ if is_empty_drive(record) => Ok(()),
             Self::Native => native::connect(host, record, ready, limits),
             Self::Udev => {
                 let keep_on = || !limits.cancel.requested();
@@ -165,9 +167,29 @@ impl Hotplug {
                 let soon = limits.deadline.min(host.store.clock().after(TAKEN_BACK));
                 Ok(unplug::await_taken_back(&host.store, ends, soon, keep_on)?)
             }
+            Self::Scripts if is_empty_drive(record) => Ok(()),
             Self::Scripts => run_script(host.system()?, record, Action::Remove, limits),
         }
     }
+
+    /// Whether a drive with this policy can be empty and filled.
+    pub(crate) fn takes_media(self) -> Result<(), Cause> {
+        match self {
+            Self::Native | Self::Scripts => Ok(()),
+            // It does when a device comes, and a medium is none.
+            Self::Udev => Err(Problem::NoMedia.into()),
+        }
+    }
+}
+
+/// Whether nothing is in a drive of the kernel's backend: there is no host's part then.
+fn is_empty_drive(record: &Record) -> bool {
+    record.ends().served_as == Kind::Vbd && field(record, "params").is_none()
+}
+
+/// What a network interface is called in the control domain.
+pub(crate) fn port_name(record: &Record) -> String {
+    field(record, "vifname").map_or_else(|| scripts::interface(record.ends()), str::to_owned)
 }
 
 /// What both ends show when the time of an operation may be over.

@@ -130,7 +130,7 @@ fn create(site: &Site, host: &Host) -> xenops::Result<DomId> {
     let mut config = site.config(GuestKind::Pvh, "");
     config.vbd.push(VbdConfig::new("xvda", FILE));
     config.vif.push(VifConfig::new("xenbr0"));
-    host.create(&config, CreateOptions::default(), &long(&host))
+    host.create(&config, CreateOptions::default(), &long(host))
 }
 
 /// The same of a creation with devices. Whoever is killed, the next toolstack destroys the domain.
@@ -196,7 +196,7 @@ fn destructions(how: How) -> usize {
 fn sweep(sound: &Host) {
     let domains = sound.xc().domains().unwrap();
     for dom in domains.iter().map(|info| info.id).filter(|dom| *dom != DomId::DOM0) {
-        sound.destroy(dom, &long(&sound)).unwrap();
+        sound.destroy(dom, &long(sound)).unwrap();
     }
     for kind in ["vbd", "vif"] {
         for top in ["/local/domain/0/backend", "/local/domain/0/error/backend"] {

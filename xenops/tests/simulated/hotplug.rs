@@ -8,8 +8,8 @@ use xenops::device::{Vbd, Vif};
 use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Hotplug, Kind};
 use xs::Store as _;
 
-use crate::devices::{disk, file, long, port, site};
-use crate::site::{Site, is_up, within};
+use crate::devices::{disk, file, port, site};
+use crate::site::{Site, is_up, long};
 
 const BLOCK: &str = "/etc/xen/scripts/block";
 const BRIDGE: &str = "/etc/xen/scripts/vif-bridge";
@@ -33,10 +33,10 @@ const fn by(hotplug: Hotplug) -> AttachOptions {
 fn scripts_connect_devices_and_release_them() {
     let (site, host, dom) = guest(Script::Connects);
     let before = site.machine.snapshot().unwrap();
-    let disk = host.attach(dom, &disk(), by(Hotplug::Scripts), &long()).unwrap();
-    let port = host.attach(dom, &port(), by(Hotplug::Scripts), &long()).unwrap();
-    host.detach(&disk, DetachOptions::default(), &long()).unwrap();
-    host.detach(&port, DetachOptions::default(), &long()).unwrap();
+    let disk = host.attach(dom, &disk(), by(Hotplug::Scripts), &long(&host)).unwrap();
+    let port = host.attach(dom, &port(), by(Hotplug::Scripts), &long(&host)).unwrap();
+    host.detach(&disk, DetachOptions::default(), &long(&host)).unwrap();
+    host.detach(&port, DetachOptions::default(), &long(&host)).unwrap();
     before.assert_unchanged(&site.machine);
 }
 
@@ -44,8 +44,8 @@ fn scripts_connect_devices_and_release_them() {
 fn the_words_of_a_script_that_fails_are_told_and_nothing_is_left() {
     let (site, host, dom) = guest(Script::Fails);
     let before = site.machine.snapshot().unwrap();
-    let disk = host.attach(dom, &disk(), by(Hotplug::Scripts), &long()).unwrap_err();
-    let port = host.attach(dom, &port(), by(Hotplug::Scripts), &long()).unwrap_err();
+    let disk = host.attach(dom, &disk(), by(Hotplug::Scripts), &long(&host)).unwrap_err();
+    let port = host.attach(dom, &port(), by(Hotplug::Scripts), &long(&host)).unwrap_err();
     assert!(disk.cause().to_string().starts_with("it failed: no such thing; backend "), "{disk:?}");
     assert!(port.cause().to_string().starts_with("it failed: no such thing; backend "), "{port:?}");
     // It cannot be told from one that has released nothing.
@@ -57,7 +57,7 @@ fn the_words_of_a_script_that_fails_are_told_and_nothing_is_left() {
 fn a_script_that_never_ends_is_killed_at_the_deadline() {
     let (site, host, dom) = guest(Script::Hangs);
     let before = site.machine.snapshot().unwrap();
-    let error = host.attach(dom, &disk(), by(Hotplug::Scripts), &within(SHORT)).unwrap_err();
+    let error = host.attach(dom, &disk(), by(Hotplug::Scripts), &host.limits(SHORT)).unwrap_err();
     assert_eq!(
         error.cause().to_string(),
         "waited for the hotplug script to end, last seen: it printed \"begun\""
@@ -70,7 +70,7 @@ fn a_script_that_never_ends_is_killed_at_the_deadline() {
 fn a_script_of_udevs_that_never_answers_is_waited_for_until_the_deadline() {
     let (site, host, dom) = guest(Script::Nothing);
     let before = site.machine.snapshot().unwrap();
-    let error = host.attach(dom, &disk(), by(Hotplug::Udev), &within(SHORT)).unwrap_err();
+    let error = host.attach(dom, &disk(), by(Hotplug::Udev), &host.limits(SHORT)).unwrap_err();
     assert_eq!(
         error.cause().to_string(),
         "waited for the hotplug script's answer, last seen: backend InitWait, \
@@ -84,36 +84,38 @@ fn a_script_that_is_not_there_is_named() {
     let site = site();
     let host = site.driving(&site.machine.process());
     let dom = site.create(&host, GuestKind::Pvh, "").unwrap();
-    let error = host.attach(dom, &disk(), by(Hotplug::Scripts), &long()).unwrap_err();
+    let error = host.attach(dom, &disk(), by(Hotplug::Scripts), &long(&host)).unwrap_err();
     assert_eq!(error.cause().to_string(), format!("run {BLOCK}"));
 }
 
 #[test]
-fn what_udev_answers_is_waited_for() {
+fn what_udev_answers_and_takes_back_is_waited_for() {
     let (site, host, dom) = guest(Script::Nothing);
     let before = site.machine.snapshot().unwrap();
     let status = devices::Spec::ends(&port(), dom).backend().join("hotplug-status");
+    let backends = || site.machine.linux().backends();
     std::thread::scope(|threads| {
-        threads.spawn(|| {
-            crate::site::until("netback has it", || {
-                site.machine.linux().backends() == [format!("vif-{dom}-0")]
-            });
-            site.host().store().write(&status, "connected").unwrap();
+        let store = site.host().store().clone();
+        threads.spawn(move || {
+            crate::site::until("netback has it", || backends() == [format!("vif-{dom}-0")]);
+            store.write(&status, "connected").unwrap();
+            crate::site::until("netback has let go", || backends().is_empty());
+            store.rm(&status).unwrap();
         });
-        host.attach(dom, &port(), by(Hotplug::Udev), &long()).unwrap();
+        host.attach(dom, &port(), by(Hotplug::Udev), &long(&host)).unwrap();
+        let device = devices::Spec::ends(&port(), dom).device;
+        host.detach(&device, DetachOptions::default(), &long(&host)).unwrap();
     });
-    let device = devices::Spec::ends(&port(), dom).device;
-    host.detach(&device, DetachOptions::default(), &long()).unwrap();
     before.assert_unchanged(&site.machine);
 }
 
 #[test]
 fn a_disk_that_a_guest_writes_to_is_nobody_elses() {
     let (site, host, dom) = guest(Script::Nothing);
-    host.attach(dom, &file(), by(Hotplug::Native), &long()).unwrap();
+    host.attach(dom, &file(), by(Hotplug::Native), &long(&host)).unwrap();
     let before = site.machine.snapshot().unwrap();
     let again = Vbd::file("xvdd".parse().unwrap(), "/images/data.img").unwrap();
-    let error = host.attach(dom, &again, by(Hotplug::Native), &long()).unwrap_err();
+    let error = host.attach(dom, &again, by(Hotplug::Native), &long(&host)).unwrap_err();
     assert_eq!(error.kind(), Kind::Busy, "{error:?}");
     before.assert_unchanged(&site.machine);
 }
@@ -124,11 +126,11 @@ fn a_disk_that_is_only_read_is_read_by_two() {
     let before = site.machine.snapshot().unwrap();
     let disk =
         |name: &str| Vbd::file(name.parse().unwrap(), "/images/data.img").unwrap().read_only();
-    let one = host.attach(dom, &disk("xvdb"), by(Hotplug::Native), &long()).unwrap();
-    let two = host.attach(dom, &disk("xvdd"), by(Hotplug::Native), &long()).unwrap();
+    let one = host.attach(dom, &disk("xvdb"), by(Hotplug::Native), &long(&host)).unwrap();
+    let two = host.attach(dom, &disk("xvdd"), by(Hotplug::Native), &long(&host)).unwrap();
     assert_eq!(site.machine.linux().loops().len(), 2);
-    host.detach(&one, DetachOptions::default(), &long()).unwrap();
-    host.detach(&two, DetachOptions::default(), &long()).unwrap();
+    host.detach(&one, DetachOptions::default(), &long(&host)).unwrap();
+    host.detach(&two, DetachOptions::default(), &long(&host)).unwrap();
     before.assert_unchanged(&site.machine);
 }
 
@@ -137,7 +139,7 @@ fn a_disk_that_the_control_domain_has_mounted_is_refused() {
     let (site, host, dom) = guest(Script::Nothing);
     let before = site.machine.snapshot().unwrap();
     site.machine.linux().mount("sdb");
-    let error = host.attach(dom, &disk(), by(Hotplug::Native), &long()).unwrap_err();
+    let error = host.attach(dom, &disk(), by(Hotplug::Native), &long(&host)).unwrap_err();
     assert_eq!(error.cause().to_string(), "/dev/sdb is used by the control domain");
     before.assert_unchanged(&site.machine);
 }
@@ -147,7 +149,7 @@ fn an_interface_gets_its_name_and_the_mtu_of_its_bridge() {
     let (site, host, dom) = guest(Script::Nothing);
     let named = Vif::new(0, "00:16:3e:01:02:03".parse().unwrap());
     let named = named.bridge("xenbr0").unwrap().name("lan").unwrap();
-    host.attach(dom, &named, by(Hotplug::Native), &long()).unwrap();
+    host.attach(dom, &named, by(Hotplug::Native), &long(&host)).unwrap();
     let links = site.machine.linux().links();
     assert!(links[0].starts_with("lan mtu 1500 bridge xenbr0 "), "{links:?}");
 }
@@ -157,7 +159,7 @@ fn an_interface_for_a_bridge_that_is_not_there_costs_nothing() {
     let (site, host, dom) = guest(Script::Nothing);
     let before = site.machine.snapshot().unwrap();
     let lost = Vif::new(0, "00:16:3e:01:02:03".parse().unwrap()).bridge("xenbr9").unwrap();
-    let error = host.attach(dom, &lost, by(Hotplug::Native), &long()).unwrap_err();
+    let error = host.attach(dom, &lost, by(Hotplug::Native), &long(&host)).unwrap_err();
     assert_eq!(error.cause().to_string(), "there is no bridge \"xenbr9\"");
     before.assert_unchanged(&site.machine);
 }

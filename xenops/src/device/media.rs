@@ -1,0 +1,306 @@
+//! What is in a drive: put in, taken out.
+//!
+//! ```text
+//! insert   lock ─ disk ready ─ nodes of the medium ─ backend opens it
+//! eject    lock ─ guest lets go ─ backend lets go ─ ends removed ─ empty drive ─ guest notices
+//! ```
+//!
+//! For the kernel's backend an ejection is a detachment with another end: see [`devices::media`]. The
+//! guest loses the disk, mounted or not, and has none until the next medium comes.
+
+use std::time::Duration;
+
+use devices::media::{self, Inserted, Tray};
+use devices::{DeviceId, Ends, Kind, Medium, Record, Setback, Spec, Tree, Vbd, plug, unplug};
+use xen_types::DomId;
+use xs::View;
+
+use super::AttachOptions;
+use super::check_handled;
+use crate::domain::State;
+use crate::error::{Cause, Error, Leftover, Problem, Result};
+use crate::host::Host;
+use crate::hotplug::{Hotplug, Ready};
+use crate::lifecycle::not_control;
+use crate::limits::Limits;
+
+/// What a caller may choose about taking a medium out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EjectOptions {
+    /// Take it from a guest that has locked the tray, or that does not let go of it by the deadline.
+    pub force: bool,
+}
+
+impl Host {
+    /// Puts a block device or a file into an empty drive; the guest has a disk then.
+    ///
+    /// The host's part is done by the policy that the drive was attached with.
+    ///
+    /// # Errors
+    /// Whatever fails, the drive is empty again. [`crate::Kind::NotFound`] if there is no such drive or
+    /// disk, [`crate::Kind::Exists`] if something is in it, [`crate::Kind::Busy`] for a disk that
+    /// somebody else uses, [`crate::Kind::Invalid`] for a hard disk, [`crate::Kind::Unavailable`] for
+    /// a drive of QEMU's or of udev's scripts, [`crate::Kind::TimedOut`] with the states of both ends.
+    #[doc(alias = "libxl_cdrom_insert")]
+    pub fn insert(
+        &self,
+        drive: &DeviceId,
+        path: &str,
+        connected: bool,
+        limits: &Limits,
+    ) -> Result<()> {
+        let fail = |cause: Cause| Error::new("put a medium into", drive.clone(), cause);
+        not_control(drive.dom).map_err(|problem| fail(problem.into()))?;
+        let host = self.within(limits);
+        let (_lock, _) = host.lock_devices(drive.dom, limits).map_err(fail)?;
+        let (record, vbd) = host.drive(drive).map_err(fail)?;
+        let hotplug = Hotplug::of(&record).map_err(fail)?;
+        host.put_in(&record, vbd, path, AttachOptions { hotplug, connected }, limits)
+    }
+
+    /// Takes out of a drive what is in it. The guest is asked to let go of it first; it loses the disk,
+    /// also where a file system on it is mounted, as far as its frontend lets go then. An empty drive stays as it is.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] if there is no such drive, [`crate::Kind::Busy`] if the guest has
+    /// locked its tray, [`crate::Kind::TimedOut`] if the guest did not let go in time: the request
+    /// stands, and a later call goes on with it; otherwise as for [`Host::insert`].
+    #[doc(alias = "libxl_cdrom_insert")]
+    pub fn eject(&self, drive: &DeviceId, options: EjectOptions, limits: &Limits) -> Result<()> {
+        let fail = |cause: Cause| Error::new("eject", drive.clone(), cause);
+        not_control(drive.dom).map_err(|problem| fail(problem.into()))?;
+        let host = self.within(limits);
+        let (_lock, state) = host.lock_devices(drive.dom, limits).map_err(fail)?;
+        let (record, vbd) = host.drive(drive).map_err(fail)?;
+        let ends = record.ends();
+        let tray = Tray::read(&host.store, ends).map_err(|error| fail(error.into()))?;
+        if tray.locked && !options.force {
+            return Err(fail(Problem::Locked.into()));
+        }
+        // Whoever died in between left a drive without ends.
+        let whole = host.store.read_opt(&ends.backend());
+        let whole = whole.map_err(|error| fail(error.into()))?.is_some();
+        if !(vbd.source().is_empty() && whole) {
+            let stopped = matches!(state, State::Shutdown(_));
+            let mut out = host.take_out(&record, vbd.clone(), stopped, limits);
+            if options.force && out.is_err() && limits.is_late() {
+                let limits = self.device_removal_limits();
+                out = self.within(&limits).take_out(&record, vbd, true, &limits);
+            }
+            out.map_err(fail)?;
+        }
+        let answered = host.store.transaction(|tx| media::answer(tx, ends));
+        answered.map_err(|error| fail(error.into()))
+    }
+
+    /// What a drive says of its tray: whether the guest has locked it, or asks for the medium.
+    ///
+    /// # Errors
+    /// [`crate::Kind::NotFound`] if there is no such drive, [`crate::Kind::Invalid`] for a hard disk.
+    #[doc(alias = "libxl_evenable_disk_eject")]
+    pub fn tray(&self, drive: &DeviceId) -> Result<Tray> {
+        let fail = |cause: Cause| Error::new("look at the tray of", drive.clone(), cause);
+        let record = Record::read(&self.store, drive).map_err(|error| fail(error.into()))?;
+        as_drive(&record).map_err(fail)?;
+        Tray::read(&self.store, record.ends()).map_err(|error| fail(error.into()))
+    }
+
+    /// A drive whose medium is changed here.
+    fn drive(&self, device: &DeviceId) -> Result<(Record, Vbd), Cause> {
+        let record = Record::read(&self.store, device)?;
+        let vbd = as_drive(&record)?;
+        // QEMU's drive says more of why than that its kind is not handled.
+        vbd.clone().with_medium(None)?;
+        check_handled(&record)?;
+        self.check_machine(record.ends().server)?;
+        Hotplug::of(&record)?.takes_media()?;
+        Ok((record, vbd))
+    }
+
+    /// Puts a medium into a drive. The caller holds the domain's lock.
+    fn put_in(
+        &self,
+        record: &Record,
+        vbd: Vbd,
+        path: &str,
+        options: AttachOptions,
+        limits: &Limits,
+    ) -> Result<()> {
+        let ends = record.ends();
+        let fail = |cause: Cause| Error::new("put a medium into", ends.device.clone(), cause);
+        let (tree, mut ready) =
+            self.with_medium(record, vbd, path, options.hotplug, limits).map_err(fail)?;
+        let mut may_be_there = false;
+        let written = self.store.transaction(|tx| {
+            // From a write on only the commit is left, which counts even if its answer is lost.
+            let inserted = media::insert(tx, ends, &tree)?;
+            may_be_there = inserted != Inserted::Full;
+            Ok(inserted)
+        });
+        ready.written();
+        let brought = match written {
+            Ok(Inserted::Full) => return Err(fail(Problem::DriveFull.into())),
+            Err(error) if !may_be_there => return Err(fail(error.into())),
+            Err(error) => Err(error.into()),
+            Ok(Inserted::InPlace | Inserted::Anew) => Record::in_tree(&tree, &ends.device)
+                .map_err(Cause::from)
+                .and_then(|full| self.finish(&full, options, &ready, limits)),
+        };
+        brought.map_err(|cause| {
+            // In a time of its own: that of the insertion may be over.
+            let limits = self.device_removal_limits();
+            let emptied = self.within(&limits).empty_again(&ends.device, &limits);
+            let left = emptied.err().map(|why| Leftover::device(&ends.device, why));
+            fail(cause).with_leftovers(left.into_iter().collect())
+        })
+    }
+
+    /// The nodes of a drive with a medium, and the host's part of it.
+    fn with_medium(
+        &self,
+        record: &Record,
+        vbd: Vbd,
+        path: &str,
+        hotplug: Hotplug,
+        limits: &Limits,
+    ) -> Result<(Tree, Ready), Cause> {
+        let ends = record.ends();
+        if !vbd.source().is_empty() && self.store.read_opt(&ends.backend())?.is_some() {
+            return Err(Problem::DriveFull.into());
+        }
+        let mut tree = vbd.with_medium(Some(path))?.tree(ends.device.dom);
+        let ready = hotplug.prepare(self, &Record::in_tree(&tree, &ends.device)?, limits)?;
+        for (key, value) in &ready.nodes {
+            let (back, top) = (ends.backend().join(*key), ends.record().join(*key));
+            tree.value(back, value).value(top, value);
+        }
+        keep_word(&mut tree, record);
+        Ok((tree, ready))
+    }
+
+    fn empty_again(&self, drive: &DeviceId, limits: &Limits) -> Result<(), Cause> {
+        let record = Record::read(&self.store, drive)?;
+        self.take_out(&record, as_drive(&record)?, true, limits)
+    }
+
+    /// Takes the medium out of a drive that has one. With `hard` the guest is not asked.
+    fn take_out(
+        &self,
+        record: &Record,
+        vbd: Vbd,
+        hard: bool,
+        limits: &Limits,
+    ) -> Result<(), Cause> {
+        let ends = record.ends();
+        let mut tree = vbd.with_medium(None)?.tree(ends.device.dom);
+        keep_word(&mut tree, record);
+        let empty = Record::in_tree(&tree, &ends.device)?;
+        let used = media::is_noticed(&self.store, ends)?;
+        self.part(record, hard, limits)?;
+        self.write_anew(record, &tree, limits)?;
+        // A guest whose kernel sees the old end go and the new one come at once takes them for one that
+        // never went (`xenbus_dev_changed`, Linux 6.1), and does not use it.
+        for _ in 0..MORE_ATTEMPTS {
+            if !used || !self.runs(ends.device.dom)? || self.is_noticed(ends, limits)? {
+                break;
+            }
+            self.part(&empty, true, limits)?;
+            self.write_anew(&empty, &tree, limits)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a domain can notice anything.
+    fn runs(&self, dom: DomId) -> Result<bool, Cause> {
+        let state = State::of(&self.existing(dom)?);
+        Ok(matches!(state, State::Running | State::Blocked))
+    }
+
+    /// Removes the ends of a drive that nobody holds, and writes them as `tree` has them.
+    fn write_anew(&self, old: &Record, tree: &Tree, limits: &Limits) -> Result<(), Cause> {
+        let ends = old.ends();
+        let nodes = unplug::nodes(ends).into_iter().filter(|path| *path != ends.record());
+        let left = self.remove_unplugged(old, nodes.collect(), limits)?;
+        if let Some(left) = left.into_iter().next() {
+            return Err(left.why);
+        }
+        if !self.store.transaction(|tx| media::rewrite(tx, ends, tree))? {
+            return Err(Setback::Exists.into());
+        }
+        let keep_on = || !limits.cancel.requested();
+        Ok(plug::await_taken(&self.store, ends, limits.deadline, keep_on)?)
+    }
+
+    /// Whether the guest uses its new end, within a moment.
+    fn is_noticed(&self, ends: &Ends, limits: &Limits) -> Result<bool, Cause> {
+        let soon = limits.deadline.min(limits.clock.after(NOTICED));
+        let limits = Limits { deadline: soon, ..limits.clone() };
+        let noticed =
+            limits.poll::<(), Cause>(|| Ok(media::is_noticed(&self.store, ends)?.then_some(())))?;
+        Ok(noticed.is_some())
+    }
+}
+
+/// The drive that a record describes.
+fn as_drive(record: &Record) -> Result<Vbd, Cause> {
+    if record.ends().device.kind != Kind::Vbd {
+        return Err(Problem::NotA("drive").into());
+    }
+    match Vbd::from_record(record)? {
+        vbd if vbd.medium() == Medium::Disk => Err(Problem::NotA("drive").into()),
+        vbd => Ok(vbd),
+    }
+}
+
+/// The policy of a drive stays the one that it was attached with.
+fn keep_word(tree: &mut Tree, record: &Record) {
+    if let Some(word) = record.fields().get(Hotplug::KEY) {
+        let word = String::from_utf8_lossy(word);
+        tree.value(record.ends().record().join(Hotplug::KEY), word);
+    }
+}
+
+/// How long a guest may take to notice that its drive is another one.
+const NOTICED: Duration = Duration::from_secs(2);
+/// How often the drive goes and comes once more for a guest that did not.
+const MORE_ATTEMPTS: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use xen_types::Kind as ErrorKind;
+
+    use super::*;
+
+    fn recorded(vbd: &Vbd) -> (Tree, Record) {
+        let dom = DomId::new(7).unwrap();
+        let mut tree = vbd.tree(dom);
+        let device = vbd.ends(dom).device;
+        tree.value(device.record().join(Hotplug::KEY), Hotplug::Native);
+        let record = Record::in_tree(&tree, &device).unwrap();
+        (tree, record)
+    }
+
+    #[test]
+    fn a_hard_disk_is_no_drive() {
+        let (_, record) = recorded(&Vbd::phy("xvda".parse().unwrap(), "/dev/ram0").unwrap());
+        assert_eq!(as_drive(&record).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn a_drive_keeps_the_policy_that_it_was_attached_with() {
+        let full = Vbd::phy("xvdc".parse().unwrap(), "/a.iso").unwrap().cdrom();
+        let (_, record) = recorded(&full);
+        let mut tree =
+            as_drive(&record).unwrap().with_medium(None).unwrap().tree(DomId::new(7).unwrap());
+        keep_word(&mut tree, &record);
+        let empty = Record::in_tree(&tree, &record.ends().device).unwrap();
+        assert_eq!(Hotplug::of(&empty).unwrap(), Hotplug::Native);
+        assert!(as_drive(&empty).unwrap().source().is_empty());
+    }
+
+    #[test]
+    fn media_are_not_changed_where_udev_runs_the_scripts() {
+        let refused = Hotplug::Udev.takes_media().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    }
+}
