@@ -5,6 +5,24 @@ use std::process::{Command, Stdio};
 
 use super::{Config, Guest, ok, run, until, xenops};
 
+/// What a guest is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine<'a> {
+    /// The word for it in a configuration.
+    pub(crate) kind: &'a str,
+    /// In MiB.
+    pub(crate) memory: u32,
+    pub(crate) ramdisk: &'a str,
+}
+
+impl<'a> Machine<'a> {
+    /// The smallest on which a hello guest of a kind starts.
+    pub(crate) fn of(kind: &'a str) -> Self {
+        let memory = if kind == "pv" { 128 } else { 192 };
+        Self { kind, memory, ramdisk: "/guests/hello.cpio" }
+    }
+}
+
 /// A hello guest with the word `obey`.
 #[derive(Debug)]
 pub(crate) struct Linux {
@@ -18,14 +36,19 @@ impl Linux {
     /// QEMU's emulated SVM lets a PVH guest triple-fault now and then at the very start (docs/lab.md):
     /// only one that ended before it said a word is tried again, and told.
     pub(crate) fn boot(name: &str, kind: &str, more: &str) -> Self {
-        let config = Config::new(name, &toml(name, kind, more));
+        Self::boot_on(name, &Machine::of(kind), more)
+    }
+
+    /// The same on another machine than the usual.
+    pub(crate) fn boot_on(name: &str, machine: &Machine<'_>, more: &str) -> Self {
+        let config = Config::new(name, &toml(name, machine, more));
         for _ in 0..3 {
             let guest = Guest::create(name, &config);
             let booted = run_console(name);
             if booted.is_some() {
                 return Self { guest, asked: Cell::new(0) };
             }
-            assert!(ok("xl", &["list", name]).contains("reboot") || kind == "pvh");
+            assert!(ok("xl", &["list", name]).contains("reboot") || machine.kind == "pvh");
             eprintln!("{name}: a triple fault in early boot, tried again");
         }
         panic!("three triple faults in a row are not the emulator's");
@@ -88,11 +111,11 @@ pub(crate) fn md5(path: &str) -> String {
     text.split_whitespace().next().expect("it prints one").to_owned()
 }
 
-fn toml(name: &str, kind: &str, more: &str) -> String {
-    let memory = if kind == "pv" { 128 } else { 192 };
+fn toml(name: &str, machine: &Machine<'_>, more: &str) -> String {
+    let Machine { kind, memory, ramdisk } = machine;
     format!(
         "name = \"{name}\"\ntype = \"{kind}\"\nkernel = \"/guests/vmlinux\"\n\
-         ramdisk = \"/guests/hello.cpio\"\ntsc_mode = \"native\"\nmemory = {memory}\n\
+         ramdisk = \"{ramdisk}\"\ntsc_mode = \"native\"\nmemory = {memory}\n\
          cmdline = \"console=hvc0 loglevel=1 mitigations=off obey\"\n{more}\n"
     )
 }
