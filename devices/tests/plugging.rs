@@ -164,6 +164,16 @@ fn a_device_does_not_bring_back_the_home_of_the_domain_that_served_it() {
 }
 
 #[test]
+fn a_backend_that_vanishes_ends_the_wait_for_the_guest() {
+    let place = Place::new();
+    place.write().unwrap();
+    let backend = place.when("1", |store, backend| store.rm(backend).unwrap());
+    let failed = plug::await_connected(&place.store, &place.ends(), soon(), || true).unwrap_err();
+    backend.join().unwrap();
+    assert!(matches!(failed, Setback::Failed { .. }), "{failed}");
+}
+
+#[test]
 fn a_connected_guest_is_asked_and_keeps_its_nodes_until_it_has_closed() {
     let place = Place::new();
     place.write().unwrap();

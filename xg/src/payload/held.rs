@@ -7,7 +7,7 @@
 //! ends the process with SIGBUS where it was truncated. A lease for reading (`F_SETLEASE`, fcntl(2)) is
 //! given when nobody has the file open to write. Whoever opens it to write afterwards, or truncates it,
 //! waits until the lease is given back, at most `/proc/sys/fs/lease-break-time`, 45 s if nobody changed
-//! that; [`Held::is_intact`] says whether anybody does. See ADR 8.
+//! that; [`Held::is_intact`] says whether anybody does. See ADR 9.
 
 #![allow(unsafe_code, reason = "maps files, and rustix has no leases")]
 
