@@ -12,12 +12,13 @@ use std::time::Duration;
 use dom0::linux::{Linux, Machine};
 use dom0::{Config, Guest, Leavings, Ran, ended, ok, run, start, until, xenops, xl_create};
 
-/// A file of 1 MiB with random bytes, removed with the test.
+/// A file of 1 MiB with random bytes, removed with the test. It is in the root, where Xen's script finds
+/// out who else uses a file (see `what_a_script_says_of_its_failure_is_told` in hotplug.rs).
 struct Image(String);
 
 impl Image {
     fn new(name: &str) -> Self {
-        let path = format!("/tmp/{name}.img");
+        let path = format!("/root/{name}.img");
         ok("dd", &["if=/dev/urandom", &format!("of={path}"), "bs=65536", "count=16"]);
         Self(path)
     }
@@ -41,7 +42,8 @@ impl Udev {
         fs::write(SCRIPT, include_str!("../../../xenops/udev/hotplug")).expect("write the script");
         fs::set_permissions(SCRIPT, fs::Permissions::from_mode(0o755)).expect("make it a program");
         let mut daemon = std::process::Command::new("systemd-udevd");
-        let daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        let quiet = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let daemon = quiet.spawn();
         let udev = Self(daemon.expect("start systemd-udevd"));
         until("udevd listens", || run("udevadm", &["control", "--ping"]).status == Some(0));
         udev
@@ -102,6 +104,7 @@ fn a_disk_and_an_interface_come_and_go_by_udevs_scripts() {
 
     ok("xenops", &["detach", "vbd", "by-udev", "xvda", "--timeout", "100"]);
     ok("xenops", &["detach", "vif", "by-udev", "0", "--timeout", "100"]);
+    ok("udevadm", &["settle"]);
     before.assert_unchanged();
 }
 
@@ -128,6 +131,7 @@ fn with_the_rules_for_openxt_the_answers_stand_in_its_place_too() {
 
     ok("xenops", &["detach", "vbd", "openxt", "xvda", "--timeout", "100"]);
     ok("xenops", &["detach", "vif", "openxt", "0", "--timeout", "100"]);
+    ok("udevadm", &["settle"]);
     before.assert_unchanged();
 }
 
@@ -278,10 +282,8 @@ fn two_guests_talk_over_an_interface_that_one_serves() {
     client.comes_to("ping -c 1 -W 2 10.8.8.1");
     assert!(!ok("ip", &["link"]).contains(&link), "it is not dom0's");
 
-    let detaching = begin(&["detach", "vif", "netfront", "0"]);
-    driver.comes_to_state(&end, "6");
-    driver.remove(&end);
-    ends_well(detaching);
+    // netback removes its hotplug-status itself when it goes: nothing else is waited for.
+    ok("xenops", &["detach", "vif", "netfront", "0", "--timeout", "100"]);
     before.assert_unchanged();
 }
 
@@ -304,5 +306,6 @@ fn a_disk_is_gone_after_the_guest_that_served_it_was_destroyed() {
 
     assert!(!ok("xenops", &["devices", "orphan"]).contains("51728"));
     assert_ne!(run("xenstore-exists", &[&gone]).status, Some(0), "a write made it again");
-    assert_eq!(xenops(&[&["attach"][..], &disk].concat()).status, Some(1));
+    // No such domain.
+    assert_eq!(xenops(&[&["attach"][..], &disk].concat()).status, Some(4));
 }
