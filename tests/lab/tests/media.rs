@@ -64,35 +64,42 @@ fn seen_and_gone(linux: &Linux, medium: &Medium) {
     assert!(!medium.is_used());
 }
 
-fn one_medium_after_the_other(name: &'static str, kind: &str) {
-    let (small, large) =
-        (Medium::new(&format!("{name}-1"), 8), Medium::new(&format!("{name}-2"), 24));
-    let linux = Linux::boot(name, kind, "");
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_pv_guest_has_one_medium_after_the_other() {
+    let (small, large) = (Medium::new("media-1", 8), Medium::new("media-2", 24));
+    let linux = Linux::boot("media", "pv", "");
     let before = Leavings::now();
-    ok("xenops", &["attach", "vbd", name, "--cdrom", "--vdev", "xvdc"]);
+    ok("xenops", &["attach", "vbd", "media", "--cdrom", "--vdev", "xvdc"]);
     linux.does("! test -e /dev/xvdc");
 
     seen_and_gone(&linux, &small);
     seen_and_gone(&linux, &large);
-    ok("xenops", &["vbd", "insert", name, "xvdc", &small.0, "--connected"]);
+    ok("xenops", &["vbd", "insert", "media", "xvdc", &small.0, "--connected"]);
     linux.comes_to("test -b /dev/xvdc");
     assert_eq!(linux.does("cat /sys/block/xvdc/ro").trim_end().chars().last(), Some('1'));
 
-    ok("xenops", &["detach", "vbd", name, "xvdc"]);
+    ok("xenops", &["detach", "vbd", "media", "xvdc"]);
     linux.comes_to("! test -e /dev/xvdc");
     before.assert_unchanged();
 }
 
+/// `blkfront_probe` of Linux leaves drives to the device model in every guest that is not PV.
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_pv_guest_has_one_medium_after_the_other() {
-    one_medium_after_the_other("media-pv", "pv");
-}
+fn a_pvh_guest_of_linux_says_that_it_takes_no_drive() {
+    let (medium, _linux) = (Medium::new("media-pvh", 8), Linux::boot("media-pvh", "pvh", ""));
+    let before = Leavings::now();
+    ok("xenops", &["attach", "vbd", "media-pvh", "--cdrom", "--vdev", "xvdc"]);
 
-#[test]
-#[ignore = "runs in dom0: cargo xtask lab test"]
-fn a_pvh_guest_has_one_medium_after_the_other() {
-    one_medium_after_the_other("media-pvh", "pvh");
+    let insert = ["vbd", "insert", "media-pvh", "xvdc", &medium.0, "--connected"];
+    let refused = run("xenops", &[&insert[..], &["--timeout", "5"]].concat());
+
+    assert_eq!(refused.status, Some(5), "{refused:?}");
+    assert!(refused.err.contains("\"19 xenbus_dev_probe on device/vbd/51744\""), "{refused:?}");
+    assert!(!medium.is_used());
+    ok("xenops", &["detach", "vbd", "media-pvh", "xvdc"]);
+    before.assert_unchanged();
 }
 
 #[test]
