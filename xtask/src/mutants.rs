@@ -5,7 +5,7 @@
 //! tests of the package. What passes them is a rule that nobody holds. docs/mutants.md has the last
 //! figures, and why each survivor is one.
 //!
-//! The tool is installed once: `cargo install --root target/tools cargo-mutants --locked`.
+//! The tool is installed into `target/tools` when it is missing.
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -143,7 +143,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 fn list(root: &Path, held: usize) -> Result<Vec<Mutant>> {
     let program = root.join("target/tools/bin/cargo-mutants");
     if !program.exists() {
-        bail!("missing: cargo install --root target/tools cargo-mutants --locked");
+        eprintln!("mutants: installing cargo-mutants {VERSION}");
+        let mut install = Command::new(env!("CARGO"));
+        install.args(["install", "--locked", "--quiet", "--root", "target/tools"]);
+        let status = install.arg(format!("cargo-mutants@{VERSION}")).current_dir(root).status();
+        if !status.context("run cargo install")?.success() {
+            bail!("cargo-mutants {VERSION} cannot be installed");
+        }
     }
     let files = HELD[held].files.iter().flat_map(|file| ["--file", file]);
     let output = Command::new(program)
@@ -295,6 +301,9 @@ fn offset(source: &str, place: Place) -> usize {
     let line = lines.clone().nth(place.line - 1).unwrap_or_default();
     before + line.chars().take(place.column - 1).map(char::len_utf8).sum::<usize>()
 }
+
+/// Of cargo-mutants.
+const VERSION: &str = "27.1.0";
 
 const TO_COMPILE: Duration = Duration::from_secs(900);
 /// Some five times what the slowest of them need on a quiet host.
