@@ -225,9 +225,13 @@ fn remove_files(folder: &FilePath, dom: DomId, uuid: DomainUuid) -> Vec<Leftover
         .collect()
 }
 
-/// The root, the folder of domains and a domain's home stay even when they are empty.
+/// The root, the folder of domains and a domain's home stay even when they are empty, and the folder in
+/// which a guest's drivers tell of errors: they could not make it again.
 fn is_kept(path: &Path) -> bool {
     let above = path.parent();
+    if let Some(home) = above.as_ref().filter(|_| path.leaf() == "error") {
+        return home.parent() == Some(Path::DOMAINS) && *home != Path::domain(DomId::DOM0);
+    }
     *path == Path::ROOT
         || *path == Path::DOMAINS
         || above.as_ref() == Some(&Path::DOMAINS)
@@ -249,12 +253,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pruning_stops_at_a_domains_home() {
+    fn pruning_stops_at_a_domains_home_and_where_it_tells_of_errors() {
         assert!(is_kept(&Path::from_static("/local/domain/0")));
         assert!(is_kept(&Path::from_static("/local/domain")));
         assert!(is_kept(&Path::from_static("/local")));
         assert!(!is_kept(&Path::from_static("/local/domain/0/backend")));
         assert!(!is_kept(&Path::from_static("/libxl")));
+        assert!(is_kept(&Path::from_static("/local/domain/7/error")));
+        assert!(!is_kept(&Path::from_static("/local/domain/0/error")));
+        assert!(!is_kept(&Path::from_static("/local/domain/7/error/device")));
     }
 
     #[test]
