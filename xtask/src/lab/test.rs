@@ -224,7 +224,7 @@ impl Release<'_> {
             // What another attempt is to make again, the first one has not done.
             let (sofar, made) = (tally, calls.clone());
             match self.on_one_machine(&runs, &boots, &mut tally, &mut calls) {
-                Err(error) if is_tried_again(&runs, &error) => {
+                Err(error) if is_tried_again(&runs, cause_of(&error)) => {
                     eprintln!("lab {}: {error:#}", self.xen);
                     self.say("Xen panicked, see docs/lab.md: its tests run on another machine")?;
                     (tally, calls) = (sofar, made);
@@ -340,10 +340,14 @@ impl Drop for Kept {
     }
 }
 
+/// Why the machine is no more, if that is what went wrong.
+fn cause_of(error: &anyhow::Error) -> Option<&Cause> {
+    error.downcast_ref::<Failure>().map(Failure::cause)
+}
+
 /// Whether Xen panicked where it does so now and then, and no test is known to be why.
-fn is_tried_again(runs: &[&Run], error: &anyhow::Error) -> bool {
-    let failure = error.downcast_ref::<Failure>();
-    let panicked = failure.is_some_and(|failure| matches!(failure.cause(), Cause::XenPanic(_)));
+fn is_tried_again(runs: &[&Run], cause: Option<&Cause>) -> bool {
+    let panicked = matches!(cause, Some(Cause::XenPanic(_)));
     panicked && runs.iter().all(|run| run.place == Place::Hypervisor)
 }
 
@@ -403,6 +407,16 @@ mod tests {
     fn the_first_boot_comes_before_the_second() {
         let tests = ["second_boot::a", "first_boot::b", "first_boot::a"].map(String::from);
         assert!(modules_of(&tests).into_iter().eq(["first_boot", "second_boot"]));
+    }
+
+    #[test]
+    fn only_a_panic_of_xen_and_only_under_its_own_tests_is_tried_again() {
+        let (own, host) = (run("hypervisor", Only::Chosen), run("host", Only::Chosen));
+        let (panic, hang) = (Cause::XenPanic("page fault".into()), Cause::Hang(Duration::MAX));
+        assert!(is_tried_again(&[&own], Some(&panic)));
+        assert!(!is_tried_again(&[&own], Some(&hang)));
+        assert!(!is_tried_again(&[&own], None));
+        assert!(!is_tried_again(&[&own, &host], Some(&panic)));
     }
 
     #[test]
