@@ -36,7 +36,7 @@ fn listed_by(name: &str, text: &str, milliseconds: u64) -> Result<(), Cause> {
 
 #[test]
 fn a_filter_that_does_not_answer_is_not_waited_for_past_the_deadline() {
-    let late = listed_by("slow", "sleep 60", 300);
+    let late = listed_by("slow", "sleep 60", 3000);
     let Err(Cause::Problem(Problem::TimedOut { what, .. })) = &late else { panic!("{late:?}") };
     assert_eq!(*what, "iptables to list its rules");
 }
