@@ -76,7 +76,7 @@ impl Host {
             match self.store.wait(condition, limits.next_look()) {
                 Ok(_) => return Ok(true),
                 Err(error) if error.kind() != xs::Kind::TimedOut => return Err(error.into()),
-                Err(_) if limits.deadline.passed(std::time::Instant::now()) => return Ok(false),
+                Err(_) if limits.is_late() => return Ok(false),
                 Err(_) => limits.check()?,
             }
         }

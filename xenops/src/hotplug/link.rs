@@ -57,12 +57,7 @@ pub(crate) fn rename(
     new: &str,
     deadline: Deadline,
 ) -> Result<(), Cause> {
-    let message = renamed(index(system, name)?, new);
-    request(system, &message, deadline).map_err(|source| Cause::File {
-        what: "rename",
-        path: facts(name),
-        source,
-    })
+    change(system, name, "rename", deadline, |index| renamed(index, new))
 }
 
 /// Brings an interface up or down.
