@@ -81,8 +81,7 @@ impl Host {
         Ok(info.is_none_or(|info| State::of(&info) == State::Dying))
     }
 
-    /// Brings a device. The caller holds the domain's lock. Only what is not undone ends at the deadline of
-    /// `limits`, so this host shall have none of its own that is as early.
+    /// Brings a device. The caller holds the domain's lock. What is undone has a time of its own.
     pub(crate) fn plug(
         &self,
         device: &DeviceId,

@@ -114,7 +114,7 @@ impl Host {
             let released = hotplug.release(self, record, limits);
             left.extend(released.err().map(|why| Leftover::device(device, why)));
         }
-        // In a time of its own: scripts may have used up all of it, and this host has no deadline yet.
+        // In a time of its own: scripts may have used up all of it.
         left.extend(self.within(&self.removal_limits()).remove_nodes(nodes));
         // A backend that never connected lets go when its nodes vanish.
         if let Err(why) = hotplug::await_released(self, record, limits) {
