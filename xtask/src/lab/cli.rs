@@ -79,7 +79,7 @@ pub(crate) enum Command {
         /// Write down anew which calls a real Xen answered, for docs/xen-versions.md.
         #[arg(long, conflicts_with = "filter")]
         record: bool,
-        /// Run the tests whose names contain this.
+        /// Run the tests whose names contain this, and those of the file of this name.
         filter: Option<String>,
     },
     /// Prove that the lab notices what goes wrong in it and leaves nothing behind.

@@ -75,8 +75,7 @@ fn dom0_panic(xen: XenRelease) -> Result<()> {
 }
 
 fn hypervisor_panic(xen: XenRelease) -> Result<()> {
-    let options = Options { extra_xen: "nmi=fatal".into(), ..Options::new(xen) };
-    let machine = Machine::boot(&options, &report)?;
+    let machine = Machine::boot(&Options::new(xen), &report)?;
     let inject = |machine: &mut Machine| {
         machine.inject_nmi()?;
         exec(machine, "sleep 1000")

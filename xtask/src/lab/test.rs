@@ -74,7 +74,7 @@ pub(super) struct Choice<'a> {
     pub(super) parallel: bool,
     /// Make the lists of answered calls anew.
     pub(super) record: bool,
-    /// The tests whose names contain this.
+    /// The tests whose names contain this, and those of the file that has this name.
     pub(super) filter: Option<&'a str>,
 }
 
@@ -144,8 +144,9 @@ struct Run {
 /// Which tests of a program run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Only {
-    /// Those that the filter selects.
-    Chosen,
+    All,
+    /// Those whose names contain this.
+    Chosen(String),
     /// This one.
     Test(String),
     /// Those of this module, whatever the filter selects: a later one builds on them.
@@ -165,6 +166,7 @@ struct Tally {
 fn plan(programs: &[TestProgram], filter: Option<&str>) -> Result<Vec<Run>> {
     let mut runs = Vec::new();
     for program in programs {
+        let filter = filter.filter(|filter| *filter != program.name);
         let wanted = |test: &String| filter.is_none_or(|filter| test.contains(filter));
         let tests: Vec<_> = tests_of(&program.path)?.into_iter().filter(wanted).collect();
         let place = Place::of(&program.name);
@@ -176,7 +178,7 @@ fn plan(programs: &[TestProgram], filter: Option<&str>) -> Result<Vec<Run>> {
                 let modules = modules_of(&tests_of(&program.path)?);
                 runs.extend(modules.into_iter().map(|module| run(Only::Module(module))));
             }
-            _ => runs.push(run(Only::Chosen)),
+            _ => runs.push(run(filter.map_or(Only::All, |filter| Only::Chosen(filter.into())))),
         }
     }
     Ok(runs)
@@ -272,7 +274,8 @@ impl Release<'_> {
         match &run.only {
             Only::Test(test) => argv.extend(["--exact".into(), test.clone()]),
             Only::Module(module) => argv.push(format!("{module}::")),
-            Only::Chosen => argv.extend(self.choice.filter.map(String::from)),
+            Only::Chosen(filter) => argv.push(filter.clone()),
+            Only::All => {}
         }
         self.say(&format!("     Running the tests of {}", run.program.name))?;
         let (mut seen, mut facts) = (None, 0);
@@ -378,14 +381,14 @@ mod tests {
     #[test]
     fn files_share_machines_of_their_kind_and_ruinous_tests_get_their_own() {
         let runs = [
-            run("host", Only::Chosen),
+            run("host", Only::All),
             run("own_vm", Only::Test("a".into())),
             run("own_vm", Only::Test("b".into())),
             run("two_boots", Only::Module("first".into())),
             run("two_boots", Only::Module("second".into())),
-            run("two_nodes", Only::Chosen),
-            run("hvm", Only::Chosen),
-            run("xenbus", Only::Chosen),
+            run("two_nodes", Only::All),
+            run("hvm", Only::All),
+            run("xenbus", Only::All),
         ];
         let names = |runs: Vec<&Run>| runs.iter().map(|run| run.program.name.clone()).collect();
         let machines: Vec<Vec<String>> = machines(&runs).into_iter().map(names).collect();
@@ -411,7 +414,7 @@ mod tests {
 
     #[test]
     fn only_a_panic_of_xen_and_only_under_its_own_tests_is_tried_again() {
-        let (own, host) = (run("hypervisor", Only::Chosen), run("host", Only::Chosen));
+        let (own, host) = (run("hypervisor", Only::All), run("host", Only::All));
         let (panic, hang) = (Cause::XenPanic("page fault".into()), Cause::Hang(Duration::MAX));
         assert!(is_tried_again(&[&own], Some(&panic)));
         assert!(!is_tried_again(&[&own], Some(&hang)));

@@ -53,7 +53,11 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(super) fn new(cause: Cause, log: PathBuf, qemu_log: &Path) -> Self {
-        let tail = console::tail(&log, TAIL_LINES);
+        let lines = match cause {
+            Cause::Hang(_) => HANG_TAIL_LINES,
+            _ => TAIL_LINES,
+        };
+        let tail = console::tail(&log, lines);
         let qemu = match cause {
             Cause::Exited(_) => console::tail(qemu_log, TAIL_LINES),
             // Else it can only say that we ended it.
@@ -78,7 +82,7 @@ impl fmt::Display for Failure {
         if !self.qemu.is_empty() {
             writeln!(f, "---- QEMU said\n{}", self.qemu)?;
         }
-        writeln!(f, "---- the last {TAIL_LINES} lines of the serial log")?;
+        writeln!(f, "---- the last lines of the serial log")?;
         writeln!(f, "{}", self.tail)?;
         write!(f, "---- the whole log: {}", self.log.display())
     }
@@ -87,6 +91,9 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 const TAIL_LINES: usize = 40;
+
+/// After a hang, what all processors were at.
+const HANG_TAIL_LINES: usize = 160;
 
 #[cfg(test)]
 mod tests {

@@ -334,6 +334,10 @@ impl Machine {
 
     /// Ends QEMU, and says what happened.
     fn failure(&mut self, cause: Cause) -> Failure {
+        if matches!(cause, Cause::Hang(_)) {
+            // It may be past answering that, too.
+            let _ = self.inject_nmi();
+        }
         // A dying hypervisor or dom0 is still writing.
         self.process.wait_until(Instant::now() + LAST_WORDS);
         self.process.kill();

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::Machine;
 
 impl Machine {
-    /// Sends the processors a non-maskable interrupt; Xen dies of it when booted with `nmi=fatal`.
+    /// Sends the processors a non-maskable interrupt; Xen, booted with `nmi=fatal`, dies of it and says
+    /// what each of them was at.
     pub(crate) fn inject_nmi(&self) -> Result<()> {
         self.monitor("inject-nmi")
     }

@@ -48,9 +48,10 @@ impl Shape {
         Self {
             memory: options.memory,
             nodes: options.numa,
-            // Not `noreboot`: a panic then resets, and -no-reboot turns that into an exit.
+            // Not `noreboot`: a panic then resets, and -no-reboot turns that into an exit. An NMI comes
+            // from us only, and makes Xen say what its processors are at.
             xen: format!(
-                "com1=115200,8n1 console=com1 loglvl=warning guest_loglvl={guests} \
+                "com1=115200,8n1 console=com1 loglvl=warning guest_loglvl={guests} nmi=fatal \
                  dom0_mem={dom0}M,max:{dom0}M dom0_max_vcpus=1 {}",
                 options.extra_xen
             ),
@@ -144,7 +145,7 @@ mod tests {
              -chardev socket,id=agent3,path=agent3.sock,server=on,wait=off \
              -device virtserialport,chardev=agent3,name=lab.agent.3 \
              -qmp unix:monitor.sock,server=on,wait=off -serial file:serial.log -kernel xen \
-             -append com1=115200,8n1 console=com1 loglvl=warning guest_loglvl=warning \
+             -append com1=115200,8n1 console=com1 loglvl=warning guest_loglvl=warning nmi=fatal \
              dom0_mem=1536M,max:1536M dom0_max_vcpus=1  \
              -initrd vmlinux console=hvc0 panic=-1 quiet mitigations=off lab.store=c ,dom0.cpio"
         );
