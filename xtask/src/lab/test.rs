@@ -110,10 +110,15 @@ pub(super) fn run(releases: &[XenRelease], choice: Choice<'_>) -> Result<ExitCod
     for (xen, result) in releases.iter().zip(results) {
         match result {
             Ok(tally) => {
-                let Tally { passed, failed, facts } = tally;
+                let Tally { passed, failed, facts, died } = tally;
+                let died = match died {
+                    0 => "",
+                    _ => "; a machine died, and the tests of the file ran again, see above",
+                };
                 writeln!(
                     io::stdout(),
-                    "Xen {xen}: {passed} passed; {failed} failed; {facts} facts of docs/conformance.md"
+                    "Xen {xen}: {passed} passed; {failed} failed; {facts} facts of \
+                     docs/conformance.md{died}"
                 )?;
                 good &= tally.failed == 0 && tally.passed > 0;
             }
@@ -160,6 +165,8 @@ struct Tally {
     failed: u32,
     /// Of those that passed, the facts about the hypervisor.
     facts: u32,
+    /// Machines that died under the tests of a file, which another one ran again.
+    died: u32,
 }
 
 /// Which programs to start for the tests that `filter` selects.
@@ -223,16 +230,20 @@ impl Release<'_> {
         let (mut tally, mut calls) = (Tally::default(), BTreeSet::new());
         let boots = Kept::between_boots(self.xen)?;
         for runs in machines(runs) {
-            // What another attempt is to make again, the first one has not done.
-            let (sofar, made) = (tally, calls.clone());
-            match self.on_one_machine(&runs, &boots, &mut tally, &mut calls) {
-                Err(error) if is_tried_again(&runs, cause_of(&error)) => {
-                    eprintln!("lab {}: {error:#}", self.xen);
-                    self.say("Xen panicked, see docs/lab.md: its tests run on another machine")?;
-                    (tally, calls) = (sofar, made);
-                    self.on_one_machine(&runs, &boots, &mut tally, &mut calls)?;
+            let mut left = &runs[..];
+            while let Some(run) = left.first() {
+                match self.on_one_machine(&mut left, &boots, &mut tally, &mut calls) {
+                    Err(error) if is_tried_again(cause_of(&error), tally.died) => {
+                        tally.died += 1;
+                        // That which it died under is the first of those left.
+                        let name = left.first().map_or(&run.program.name, |run| &run.program.name);
+                        eprintln!("lab {}: {error:#}", self.xen);
+                        self.say(&format!(
+                            "the machine died, see docs/lab.md: another one goes on with {name}"
+                        ))?;
+                    }
+                    ran => ran?,
                 }
-                ran => ran?,
             }
         }
         // A part of the tests, or failing ones, make a part of the calls.
@@ -242,9 +253,10 @@ impl Release<'_> {
         Ok(tally)
     }
 
+    /// Runs them in order; in the end `runs` is what did not run to its end.
     fn on_one_machine(
         &self,
-        runs: &[&Run],
+        runs: &mut &[&Run],
         boots: &Kept,
         tally: &mut Tally,
         calls: &mut BTreeSet<String>,
@@ -255,11 +267,12 @@ impl Release<'_> {
             options.share = Some(boots.0.clone());
         }
         let mut machine = Machine::boot(&options, &|line| eprintln!("lab {}: {line}", self.xen))?;
-        for run in runs {
+        while let Some((run, rest)) = runs.split_first() {
             self.start(run, &mut machine, tally)
                 .with_context(|| format!("the tests of {}", run.program.name))?;
+            answered::collect(&machine.share(), calls)?;
+            *runs = rest;
         }
-        answered::collect(&machine.share(), calls)?;
         machine.power_off()
     }
 
@@ -348,10 +361,9 @@ fn cause_of(error: &anyhow::Error) -> Option<&Cause> {
     error.downcast_ref::<Failure>().map(Failure::cause)
 }
 
-/// Whether Xen panicked where it does so now and then, and no test is known to be why.
-fn is_tried_again(runs: &[&Run], cause: Option<&Cause>) -> bool {
-    let panicked = matches!(cause, Some(Cause::XenPanic(_)));
-    panicked && runs.iter().all(|run| run.place == Place::Hypervisor)
+/// Whether a machine died as emulated ones do now and then, and the first of its release.
+fn is_tried_again(cause: Option<&Cause>, died: u32) -> bool {
+    died == 0 && matches!(cause, Some(Cause::XenPanic(_) | Cause::Hang(_)))
 }
 
 /// Reads libtest's last line: `test result: ok. 3 passed; 0 failed; ...`.
@@ -361,7 +373,7 @@ fn result_line(line: &str) -> Option<Tally> {
         let number = counts.split("; ").find_map(|part| part.strip_suffix(word))?;
         number.trim().parse().ok()
     };
-    Some(Tally { passed: count("passed")?, failed: count("failed")?, facts: 0 })
+    Some(Tally { passed: count("passed")?, failed: count("failed")?, facts: 0, died: 0 })
 }
 
 /// Reads what the suite of the hypervisor says last: `facts: 138 shown on xen`.
@@ -413,20 +425,28 @@ mod tests {
     }
 
     #[test]
-    fn only_a_panic_of_xen_and_only_under_its_own_tests_is_tried_again() {
-        let (own, host) = (run("hypervisor", Only::All), run("host", Only::All));
-        let (panic, hang) = (Cause::XenPanic("page fault".into()), Cause::Hang(Duration::MAX));
-        assert!(is_tried_again(&[&own], Some(&panic)));
-        assert!(!is_tried_again(&[&own], Some(&hang)));
-        assert!(!is_tried_again(&[&own], None));
-        assert!(!is_tried_again(&[&own, &host], Some(&panic)));
+    fn a_machine_that_died_of_itself_is_replaced_once() {
+        let panic = Cause::XenPanic("page fault".into());
+        let hang = Cause::Hang(Duration::MAX);
+        assert!(is_tried_again(Some(&panic), 0));
+        assert!(is_tried_again(Some(&hang), 0));
+        assert!(!is_tried_again(Some(&panic), 1));
+        assert!(!is_tried_again(Some(&hang), 1));
+    }
+
+    #[test]
+    fn nothing_else_is_tried_again() {
+        let dom0 = Cause::Dom0Panic("oops".into());
+        assert!(!is_tried_again(Some(&dom0), 0));
+        assert!(!is_tried_again(Some(&Cause::Exited(Some(1))), 0));
+        assert!(!is_tried_again(None, 0));
     }
 
     #[test]
     fn the_result_line_is_read() {
         let line = "test result: FAILED. 12 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out; \
                     finished in 0.00s";
-        assert_eq!(result_line(line), Some(Tally { passed: 12, failed: 1, facts: 0 }));
+        assert_eq!(result_line(line), Some(Tally { passed: 12, failed: 1, facts: 0, died: 0 }));
     }
 
     #[test]
