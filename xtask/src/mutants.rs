@@ -306,7 +306,7 @@ fn offset(source: &str, place: Place) -> usize {
 const VERSION: &str = "27.1.0";
 
 const TO_COMPILE: Duration = Duration::from_secs(900);
-/// Some five times what the slowest of them need on a quiet host.
+/// Many times what the slowest of them need on a quiet host: a busy one must not end what would pass.
 const TO_TEST: Duration = Duration::from_secs(240);
 
 #[cfg(test)]

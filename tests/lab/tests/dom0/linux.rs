@@ -78,7 +78,8 @@ impl Linux {
         let output = child.wait_with_output().expect("it ends by itself");
         drop(input);
         let text = String::from_utf8_lossy(&output.stdout).replace('\r', "");
-        assert!(output.status.success(), "{command:?} did not end: {text:?}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command:?} did not end: {text:?} {error}");
         let lines = text.lines().filter(|line| !line.contains("ENDED-"));
         lines.map(|line| format!("{line}\n")).collect()
     }
@@ -126,7 +127,7 @@ fn run_console(name: &str) -> Option<()> {
         Some(0) => Some(()),
         _ => {
             let state = run("xenops", &["list", name]).out;
-            assert!(state.contains("reboot"), "it said {:?}: {state}", ran.out);
+            assert!(state.contains("reboot"), "{ran:?}: {state}");
             None
         }
     }
