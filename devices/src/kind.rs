@@ -102,6 +102,21 @@ impl Kind {
         }
     }
 
+    /// Whether a serving end of this kind is QEMU's: a process that serves one domain, and no driver of
+    /// the serving domain's kernel. Of consoles, all but the first can be.
+    pub const fn is_qemus(&self) -> bool {
+        matches!(
+            self,
+            Self::Qdisk
+                | Self::Vfb
+                | Self::Vkbd
+                | Self::Console
+                | Self::Qusb
+                | Self::NinePfs
+                | Self::Pvcalls
+        )
+    }
+
     /// Empty for [`Kind::Other`].
     const fn literal(&self) -> &'static str {
         match self {

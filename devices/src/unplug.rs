@@ -3,7 +3,8 @@
 //! ```text
 //! backend shows                          parting   what is written
 //! missing, Initialising                  Drop      nothing: nobody holds it
-//! InitWait, Initialised, Closed          Cut       online=0, state=5, the frontend's nodes go
+//! InitWait, Initialised, Closed          Cut       online=0, state=5, the frontend's nodes go;
+//!                                                  for QEMU, the frontend's state=6
 //! Connected, Closing, Reconfigur*        Ask       online=0, state=5
 //! ```
 //!
@@ -11,6 +12,10 @@
 //! connected has nobody to answer it; it lets go when the frontend's nodes vanish, which is also how
 //! a device is taken from a guest that does not answer. libxl asks first in all cases, waits 10 s
 //! and then cuts (`libxl__initiate_device_generic_remove`, `libxl_device.c`).
+//!
+//! QEMU does not notice that a frontend's nodes have gone: it looks at changes below them alone
+//! (`xenstore_update_fe`, `hw/xen/xen-legacy-backend.c` of QEMU 7.2 and 10.0), and never at its own
+//! `state`. What it does notice is a frontend that has closed, so that is written in the guest's place.
 
 use xen_types::Deadline;
 use xs::{Client, Path, Store, View};
@@ -53,7 +58,7 @@ impl Parting {
 /// # Errors
 /// The store said no, or was silent.
 pub fn begin(store: &Client, ends: &Ends, hard: bool) -> xs::Result<Parting> {
-    let (front, back) = (ends.frontend(), ends.backend());
+    let back = ends.backend();
     let (state, online) = (back.join("state"), back.join("online"));
     store.transaction(|tx| {
         let shown = tx.read_opt(&state)?.map(|value| XenbusState::parse(&value));
@@ -69,10 +74,24 @@ pub fn begin(store: &Client, ends: &Ends, hard: bool) -> xs::Result<Parting> {
             tx.write(&state, XenbusState::Closing.raw().to_string())?;
         }
         if parting == Parting::Cut {
-            tx.rm_if_exists(&front)?;
+            cut(tx, ends)?;
         }
         Ok(parting)
     })
+}
+
+/// Lets the backend see that there is no frontend any more.
+fn cut(tx: &impl Store, ends: &Ends) -> xs::Result<()> {
+    let front = ends.frontend();
+    if !ends.served_as.is_qemus() {
+        return tx.rm_if_exists(&front).map(drop);
+    }
+    let state = front.join("state");
+    // A write would make the frontend again.
+    match tx.read_opt(&state)? {
+        Some(_) => tx.write(&state, XenbusState::Closed.raw().to_string()),
+        None => Ok(()),
+    }
 }
 
 /// Waits until the backend has let go of a device that [`begin`] asked for. `keep_on` is asked ten

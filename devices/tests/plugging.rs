@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use devices::unplug::{self, Parting};
-use devices::{Ends, Setback, Spec, Vbd, plug};
+use devices::{Ends, NinePfs, Setback, Spec, Vbd, plug};
 use xen_types::{DomId, Gfn, Port};
 use xs::{Client, Deadline, Path, Store as _, View as _, becomes};
 use xs_server::{Core, Life, Link, Machine, NoRing, Quotas, Running, Server};
@@ -192,6 +192,22 @@ fn a_guest_that_is_not_asked_loses_its_end() {
     place.set("state", "4");
     assert_eq!(unplug::begin(&place.store, &place.ends(), true).unwrap(), Parting::Cut);
     assert_eq!(place.store.read_opt(&place.ends().frontend()).unwrap(), None);
+}
+
+#[test]
+fn a_qemu_that_is_cut_off_sees_a_frontend_that_has_closed() {
+    let place = Place::new();
+    let folder = NinePfs::new(0, "files", "/srv").unwrap();
+    let (tree, ends) = (folder.tree(place.dom), folder.ends(place.dom));
+    place.store.transaction(|tx| plug::write(tx, &ends, &tree)).unwrap();
+    place.store.write(&ends.backend().join("state"), "4").unwrap();
+    assert_eq!(unplug::begin(&place.store, &ends, true).unwrap(), Parting::Cut);
+    assert_eq!(place.store.read(&ends.frontend().join("state")).unwrap(), b"6");
+    assert_eq!(place.store.read(&ends.backend().join("state")).unwrap(), b"5");
+
+    place.store.rm(&ends.frontend()).unwrap();
+    unplug::begin(&place.store, &ends, true).unwrap();
+    assert_eq!(place.store.read_opt(&ends.frontend()).unwrap(), None);
 }
 
 #[test]
