@@ -199,7 +199,7 @@ pub enum Problem {
     /// Another client is connected to a channel.
     #[error("another client is connected to it")]
     OtherClient,
-    /// Devices of this kind hold something of a process: none is attached or detached here.
+    /// Devices of this kind, or those of another toolstack's QEMU, are neither attached nor detached here.
     #[error("devices of kind {0} can be neither attached nor detached")]
     OtherDevice(String),
     /// The domain has devices that this release cannot take apart.

@@ -8,7 +8,7 @@ use devices::{Console, Kind};
 use xen_types::{DomId, DomainUuid, ShutdownReason};
 use xs::{Name, Path, Store, View};
 
-use crate::device::check_handled;
+use crate::device::check_removable;
 use crate::domain::State;
 use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
 use crate::host::Host;
@@ -114,7 +114,7 @@ impl Host {
 
     /// Removes a domain at once: from the hypervisor, then from the xenstore.
     ///
-    /// Its disks and network interfaces are taken from it first. Once that has begun, the removal goes
+    /// Its devices are taken from it first; a QEMU that serves some has ten seconds to let go. Once that has begun, the removal goes
     /// on to its end, for up to a minute, whatever the limits say. Of a domain that has gone already,
     /// what a toolstack that was killed has left is removed.
     ///
@@ -198,7 +198,7 @@ impl Host {
                 Some(Ok(record)) => record,
             };
             recorded.insert(record.ends().backend());
-            match check_handled(&record) {
+            match check_removable(&record) {
                 Ok(()) => self.check_machine(record.ends().server)?,
                 Err(_) => {
                     others.insert(record.ends().served_as.to_string());

@@ -170,7 +170,8 @@ pub(crate) enum Attach {
         /// Whether the guest may write to it: r or w
         #[arg(long, value_enum, default_value_t = Mode::W)]
         mode: Mode,
-        /// Refuse a target that is not this: phy, a block device, or file
+        /// Refuse a target that is not this: phy, a block device, or file. qdisk has the domain's QEMU open
+        /// it, as a raw image
         #[arg(long = "type", value_enum)]
         kind: Option<Target>,
         #[command(flatten)]
@@ -197,6 +198,46 @@ pub(crate) enum Attach {
         ip: Option<String>,
         #[command(flatten)]
         how: AttachHow,
+    },
+    /// A folder of the control domain, served by the domain's QEMU
+    #[command(name = "9pfs")]
+    NinePfs {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// The folder
+        #[arg(long)]
+        path: String,
+        /// The name under which the guest mounts it
+        #[arg(long)]
+        tag: String,
+        /// Whose the files are that the guest makes
+        #[arg(long, value_enum, default_value_t = Owners::None)]
+        security_model: Owners,
+        /// Its number: none that this QEMU has served before, as it would end or serve the old folder
+        #[arg(long)]
+        number: u32,
+        #[command(flatten)]
+        how: QemuHow,
+    },
+    /// A console besides the first, served by the domain's QEMU: a pseudo-terminal, unless a file or a
+    /// socket is given
+    Console {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// The file that gets what the guest says
+        #[arg(long, value_name = "PATH", conflicts_with = "socket")]
+        file: Option<String>,
+        /// The socket of QEMU's character device libxl-channelNUMBER
+        #[arg(long, value_name = "PATH")]
+        socket: Option<String>,
+        /// What it is called in the guest
+        #[arg(long)]
+        name: Option<String>,
+        /// Its number, from 1 on: none that this QEMU has served before, as it would lead nowhere
+        #[arg(long)]
+        number: u32,
+        #[command(flatten)]
+        how: QemuHow,
     },
 }
 
@@ -308,6 +349,17 @@ pub(crate) struct AttachHow {
     pub(crate) timeout: Duration,
 }
 
+/// What attaching a device of the domain's QEMU has in common. Nobody here starts that.
+#[derive(Debug, clap::Args)]
+pub(crate) struct QemuHow {
+    /// Wait until the guest has connected
+    #[arg(long)]
+    pub(crate) connected: bool,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
+    pub(crate) timeout: Duration,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Detach {
     /// A disk
@@ -322,6 +374,27 @@ pub(crate) enum Detach {
     },
     /// A network interface
     Vif {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// Its number
+        #[arg(value_name = "NUMBER")]
+        number: u32,
+        #[command(flatten)]
+        how: DetachHow,
+    },
+    /// A folder of the control domain
+    #[command(name = "9pfs")]
+    NinePfs {
+        #[arg(value_name = "DOMAIN")]
+        domain: String,
+        /// Its number
+        #[arg(value_name = "NUMBER")]
+        number: u32,
+        #[command(flatten)]
+        how: DetachHow,
+    },
+    /// A console besides the first
+    Console {
         #[arg(value_name = "DOMAIN")]
         domain: String,
         /// Its number
@@ -359,6 +432,21 @@ pub(crate) enum Target {
     Phy,
     /// A file
     File,
+    /// A file or a block device that QEMU opens
+    Qdisk,
+}
+
+/// Whose the files are that a guest makes in a shared folder (`security_model` of xl.cfg(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Owners {
+    /// QEMU's, if it may not make them the guest's
+    None,
+    /// The guest's
+    Passthrough,
+    /// QEMU's; the guest's are kept in extended attributes
+    MappedXattr,
+    /// QEMU's; the guest's are kept in files beside
+    MappedFile,
 }
 
 /// How `list` prints.

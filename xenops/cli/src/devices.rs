@@ -7,10 +7,13 @@ use std::iter;
 use std::os::unix::fs::FileTypeExt;
 
 use serde::Serialize;
-use xenops::device::{DeviceId, Kind, Listed, Medium, Vbd, Vdev, Vif, XenbusState, random_mac};
+use xenops::device::{
+    Channel, DeviceId, Format, Kind, Listed, Medium, NinePfs, SecurityModel, Spec, Vbd, Vdev, Vif,
+    XenbusState, random_mac,
+};
 use xenops::{AttachOptions, DetachOptions, Host};
 
-use crate::args::{Attach, AttachHow, Detach, DetachHow, Mode, Output, Target};
+use crate::args::{Attach, AttachHow, Detach, DetachHow, Mode, Output, Owners, QemuHow, Target};
 use crate::commands::{limits, say};
 use crate::failure::Failure;
 use crate::print::printable;
@@ -24,8 +27,11 @@ pub(crate) fn attach(
             if let (Some(target), None) = (&target, &how.backend) {
                 check_target(target, kind)?;
             }
-            // Both kinds of target are told apart where they are opened.
             let disk = match &target {
+                Some(target) if kind == Some(Target::Qdisk) => {
+                    Vbd::qdisk(vdev, Format::Raw, target)?
+                }
+                // Both other kinds of target are told apart where they are opened.
                 Some(target) => Vbd::phy(vdev, target)?,
                 None => Vbd::waiting_drive(vdev, Medium::Cdrom)?,
             };
@@ -71,7 +77,43 @@ pub(crate) fn attach(
             let device = host.attach(dom, &port, options(&how), &limits)?;
             say(|out| writeln!(out, "{}", device.number))
         }
+        Attach::NinePfs { domain, path, tag, security_model, number, how } => {
+            let owners = match security_model {
+                Owners::None => SecurityModel::None,
+                Owners::Passthrough => SecurityModel::Passthrough,
+                Owners::MappedXattr => SecurityModel::MappedXattr,
+                Owners::MappedFile => SecurityModel::MappedFile,
+            };
+            let folder = NinePfs::new(number, &tag, &path)?.security(owners);
+            attach_qemus(&domain, &folder, &how, open)
+        }
+        Attach::Console { domain, file, socket, name, number, how } => {
+            let console = match (&file, &socket) {
+                (Some(file), _) => Channel::file(number, file)?,
+                (None, Some(socket)) => Channel::socket(number, socket)?,
+                (None, None) => Channel::pty(number)?,
+            };
+            let console = match &name {
+                Some(name) => console.name(name)?,
+                None => console,
+            };
+            attach_qemus(&domain, &console, &how, open)
+        }
     }
+}
+
+/// Attaches a device that the domain's QEMU serves.
+fn attach_qemus(
+    domain: &str,
+    spec: &impl Spec,
+    how: &QemuHow,
+    open: impl FnOnce() -> xenops::Result<Host>,
+) -> Result<(), Failure> {
+    let (limits, host) = (limits(how.timeout)?, open()?);
+    let dom = host.with_deadline(limits.deadline).find(domain)?.id;
+    let options = AttachOptions { connected: how.connected, ..AttachOptions::default() };
+    let device = host.attach(dom, spec, options, &limits)?;
+    say(|out| writeln!(out, "{}", device.number))
 }
 
 pub(crate) fn detach(
@@ -81,6 +123,8 @@ pub(crate) fn detach(
     let (domain, kind, number, how) = match what {
         Detach::Vbd { domain, vdev, how } => (domain, Kind::Vbd, vdev.number(), how),
         Detach::Vif { domain, number, how } => (domain, Kind::Vif, number, how),
+        Detach::NinePfs { domain, number, how } => (domain, Kind::NinePfs, number, how),
+        Detach::Console { domain, number, how } => (domain, Kind::Console, number, how),
     };
     let DetachHow { force, timeout } = how;
     let (limits, host) = (limits(timeout)?, open()?);
@@ -114,6 +158,7 @@ fn check_target(target: &str, kind: Option<Target>) -> Result<(), Failure> {
     let (right, wanted) = match kind {
         Target::Phy => (found.is_block_device(), "it is no block device"),
         Target::File => (found.is_file(), "it is no file"),
+        Target::Qdisk => (found.is_file() || found.is_block_device(), "it is no file or disk"),
     };
     if right { Ok(()) } else { Err(fail(io::Error::other(wanted))) }
 }

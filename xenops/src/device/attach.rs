@@ -23,7 +23,11 @@ pub struct AttachOptions {
 }
 
 impl Host {
-    /// Attaches a device to a domain: a disk, a network interface.
+    /// Attaches a device to a domain: a disk, a network interface, and of what its QEMU serves an image, a
+    /// shared folder, a console after the first.
+    ///
+    /// Nobody here starts that QEMU. One that starts after the nodes are written finds them, within the
+    /// deadline.
     ///
     /// When this returns, the backend has the device; whether and when the guest connects is the
     /// guest's business, unless the options ask for it.

@@ -1,15 +1,17 @@
 //! Detaching a device.
 
+use std::time::Duration;
+
 use devices::paths::DomainPaths;
 use devices::unplug::{self, Parting};
-use devices::{DeviceId, Kind, Record, Setback};
-use xen_types::DomId;
-use xs::Path;
+use devices::{DeviceId, Ends, Kind, Record, Setback};
+use xen_types::{DomId, Kind as ErrorKind};
+use xs::{Path, vanishes};
 
 use crate::domain::State;
 use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
 use crate::host::Host;
-use crate::hotplug::{self, Hotplug};
+use crate::hotplug::{self, Hotplug, field};
 use crate::lifecycle::not_control;
 use crate::limits::Limits;
 
@@ -28,7 +30,8 @@ impl Host {
     /// A device that no guest is connected to is removed without asking. It is taken away by the
     /// policy that it was attached with, by whichever toolstack. One that another domain serves is that
     /// domain's to take apart: it has ten seconds for that once both ends have let go, and then the nodes
-    /// go all the same.
+    /// go all the same. So they do where a QEMU that serves a device is to let go of it without the guest
+    /// and does not, as one that has ended.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is no such domain or device, [`crate::Kind::TimedOut`] if
@@ -44,7 +47,7 @@ impl Host {
         let host = self.within(limits);
         let (_lock, state) = host.lock_devices(device.dom, limits).map_err(fail)?;
         let record = Record::read(&host.store, device).map_err(|error| fail(error.into()))?;
-        check_handled(&record)
+        check_removable(&record)
             .and_then(|()| host.check_machine(record.ends().server))
             .map_err(|problem| fail(problem.into()))?;
         // A guest that has stopped has nobody to ask.
@@ -71,8 +74,41 @@ impl Host {
         hard: bool,
         limits: &Limits,
     ) -> Result<Vec<Leftover>, Cause> {
-        self.part(record, hard, limits)?;
-        self.remove_unplugged(record, unplug::nodes(record.ends()), limits)
+        let ends = record.ends();
+        let parted = if hard && ends.served_as.is_qemus() {
+            let soon = limits.deadline.min(self.store.clock().after(QEMU_ANSWERS));
+            self.part(record, hard, &Limits { deadline: soon, ..limits.clone() })
+        } else {
+            self.part(record, hard, limits)
+        };
+        let silent = match parted {
+            // What a QEMU that has ended held went with it; one that lives lets go as the nodes go.
+            Err(why) if hard && ends.served_as.is_qemus() && why.kind() == ErrorKind::TimedOut => {
+                Some(why)
+            }
+            parted => {
+                self.let_finish(ends, parted?)?;
+                None
+            }
+        };
+        let mut left = self.remove_unplugged(record, unplug::nodes(ends), limits)?;
+        left.extend(silent.map(|why| Leftover::device(&ends.device, why)));
+        Ok(left)
+    }
+
+    /// Gives a QEMU that has let go of a device a moment. Its newer backends remove their end themselves
+    /// (`xen_device_backend_changed`, `hw/xen/xen-bus.c`). Its older ones take each change that they see
+    /// after the nodes have gone for a new device, and write into its end
+    /// (`xenstore_update_be`, `hw/xen/xen-legacy-backend.c`).
+    fn let_finish(&self, ends: &Ends, parting: Parting) -> Result<(), Cause> {
+        if !ends.served_as.is_qemus() || parting == Parting::Drop {
+            return Ok(());
+        }
+        let limits = self.limits(QEMU_FINISHES);
+        match self.within(&limits).store.wait(&vanishes(ends.backend()), limits.deadline) {
+            Err(error) if error.kind() != xs::Kind::TimedOut => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Waits until the other end has let go of a device, once it was asked or cut off; says which.
@@ -134,14 +170,14 @@ impl Host {
         };
         let mut left = Vec::new();
         let mut going = Vec::new();
-        for device in devices.into_iter().filter(|device| HANDLED.contains(&device.kind)) {
+        for device in devices.into_iter().filter(is_handled) {
             let read = match self.record_of(&device) {
                 Ok(None) => continue,
                 Ok(Some(read)) => read.map_err(Cause::from),
                 Err(why) => Err(why),
             };
             let begun = read.and_then(|record| {
-                check_handled(&record)?;
+                check_removable(&record)?;
                 self.check_machine(record.ends().server)?;
                 // All of them begin to go before the first is waited for.
                 unplug::begin(&self.store, record.ends(), true)?;
@@ -154,6 +190,11 @@ impl Host {
         }
         for record in going {
             match self.unplug(&record, true, limits) {
+                // Whether a QEMU that was silent still holds a page of the domain is seen when it goes.
+                Ok(more) if record.ends().served_as.is_qemus() => {
+                    let device = |left: &Leftover| matches!(left.what, Remnant::Device(_));
+                    left.extend(more.into_iter().filter(|left| !device(left)));
+                }
                 Ok(more) => left.extend(more),
                 Err(why) => left.push(Leftover::device(&record.ends().device, why)),
             }
@@ -162,24 +203,48 @@ impl Host {
     }
 }
 
-/// What is attached and detached here. Devices that hold something of a process are beyond it.
+/// What is attached and detached here.
 pub(crate) fn check_handled(record: &Record) -> Result<(), Problem> {
     let ends = record.ends();
-    if !HANDLED.contains(&ends.device.kind) || !SERVING.contains(&ends.served_as) {
+    let daemons = field(record, "frontend/type") == Some("xenconsoled");
+    if !is_handled(&ends.device) || !SERVING.contains(&ends.served_as) || daemons {
         return Err(Problem::OtherDevice(ends.served_as.to_string()));
     }
     Ok(())
 }
 
-/// The kinds that the kernel serves alone.
-const HANDLED: [Kind; 3] = [Kind::Vbd, Kind::Vif, Kind::Vwif];
+/// What is taken away here. A device of a QEMU that another toolstack started is left to that one, as the
+/// process would stay.
+pub(crate) fn check_removable(record: &Record) -> Result<(), Problem> {
+    check_handled(record)?;
+    match record.ends() {
+        ends if ends.served_as.is_qemus() && field(record, Hotplug::KEY).is_none() => {
+            Err(Problem::OtherDevice(ends.served_as.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
 
-/// What the kernel serves them as.
-const SERVING: [Kind; 2] = [Kind::Vbd, Kind::Vif];
+/// Whether devices of this kind are. The first console comes and goes with the domain.
+fn is_handled(device: &DeviceId) -> bool {
+    let first_console = device.kind == Kind::Console && device.number == 0;
+    HANDLED.contains(&device.kind) && !first_console
+}
+
+const HANDLED: [Kind; 5] = [Kind::Vbd, Kind::Vif, Kind::Vwif, Kind::Console, Kind::NinePfs];
+
+/// What they are served as: by the kernel the first two, by QEMU the others.
+const SERVING: [Kind; 5] = [Kind::Vbd, Kind::Vif, Kind::Qdisk, Kind::Console, Kind::NinePfs];
+
+/// How long a QEMU may take to let go of a device without the guest (`LIBXL_DESTROY_TIMEOUT`).
+const QEMU_ANSWERS: Duration = Duration::from_secs(10);
+
+/// How long it may take for what it does after that.
+const QEMU_FINISHES: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
-    use devices::{Spec, Vbd, Vif};
+    use devices::{Channel, Spec, Vbd, Vif};
     use xen_types::Kind as ErrorKind;
 
     use super::*;
@@ -217,9 +282,27 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_qemu_serves_is_not_taken_apart_here() {
+    fn a_device_of_another_toolstacks_qemu_is_not_taken_apart_here() {
         let qdisk = Vbd::qdisk("xvda".parse().unwrap(), devices::Format::Raw, "/a.img").unwrap();
-        let refused = check_handled(&record(&qdisk));
+        let theirs = record(&qdisk);
+        assert_eq!(check_handled(&theirs), Ok(()));
+        let refused = check_removable(&theirs);
         assert_eq!(refused, Err(Problem::OtherDevice("qdisk".to_owned())));
+
+        let dom = DomId::new(7).unwrap();
+        let mut tree = qdisk.tree(dom);
+        let device = qdisk.ends(dom).device;
+        tree.value(device.record().join(Hotplug::KEY), Hotplug::Native);
+        assert_eq!(check_removable(&Record::in_tree(&tree, &device).unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn a_console_of_the_daemon_is_neither_attached_nor_taken_apart() {
+        let second = Channel::pty(1).unwrap();
+        assert_eq!(check_handled(&record(&second)), Ok(()));
+        let refused = check_handled(&record(&second.by_xenconsoled()));
+        assert_eq!(refused, Err(Problem::OtherDevice("console".to_owned())));
+        let dom = DomId::new(7).unwrap();
+        assert!(!is_handled(&DeviceId { dom, kind: Kind::Console, number: 0 }));
     }
 }

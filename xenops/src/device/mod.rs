@@ -35,11 +35,11 @@ mod port;
 
 pub use attach::AttachOptions;
 pub use detach::DetachOptions;
-pub(crate) use detach::check_handled;
+pub(crate) use detach::{check_handled, check_removable};
 pub use devices::media::Tray;
 pub use devices::{
-    DeviceId, Error as Invalid, Kind, Mac, Medium, Rate, Sighting, Spec, Vbd, Vdev, Vif,
-    XenbusState,
+    Channel, DeviceId, Error as Invalid, Format, Kind, Mac, Medium, NinePfs, Rate, SecurityModel,
+    Sighting, Spec, Vbd, Vdev, Vif, XenbusState,
 };
 pub use list::{Attached, Listed};
 pub use media::EjectOptions;

@@ -25,13 +25,25 @@ pub(crate) struct Image {
     writable: bool,
     backing: Backing,
     /// Kept until the backend has it too: nobody mounts the device meanwhile.
-    _opened: Box<dyn Opened>,
+    opened: Box<dyn Opened>,
     made: Option<LoopDevice>,
 }
 
 impl Image {
     /// Opens a disk and, if it is a file, makes a loop device of it.
     pub(crate) fn open(system: &dyn System, path: &Path, writable: bool) -> Result<Self, Cause> {
+        let found = Self::find(system, path, writable)?;
+        let made = match found.backing {
+            Backing::File { .. } => {
+                Some(LoopDevice::make(system, &*found.opened, path, !writable)?)
+            }
+            Backing::Device(_) => None,
+        };
+        Ok(Self { made, ..found })
+    }
+
+    /// Opens a disk that somebody else will open as it is.
+    pub(crate) fn find(system: &dyn System, path: &Path, writable: bool) -> Result<Self, Cause> {
         let fail = |source| Cause::File { what: "open", path: path.into(), source };
         let found = system.find(path).map_err(fail)?;
         let backing = Backing::of(found.stat().map_err(fail)?);
@@ -49,11 +61,7 @@ impl Image {
             }
             opened => opened.map_err(fail)?,
         };
-        let made = match backing {
-            Backing::File { .. } => Some(LoopDevice::make(system, &*opened, path, !writable)?),
-            Backing::Device(_) => None,
-        };
-        Ok(Self { path: path.into(), writable, backing, _opened: opened, made })
+        Ok(Self { path: path.into(), writable, backing, opened, made: None })
     }
 
     /// The device that a backend opens.

@@ -18,6 +18,7 @@ pub(crate) mod link;
 mod linux;
 mod loops;
 mod native;
+mod qemu;
 mod scripts;
 pub mod system;
 
@@ -110,6 +111,7 @@ impl Hotplug {
         limits: &Limits,
     ) -> Result<Ready, Cause> {
         match self {
+            _ if record.ends().served_as.is_qemus() => qemu::prepare(host, record, limits),
             _ if is_empty_drive(record) => self.takes_media().map(|()| Ready::default()),
             Self::Native => native::prepare(host, record, limits),
             Self::Scripts | Self::Udev => {
@@ -128,6 +130,8 @@ impl Hotplug {
         limits: &Limits,
     ) -> Result<(), Cause> {
         match self {
+            // QEMU has done it all when it has taken the device.
+            _ if record.ends().served_as.is_qemus() => Ok(()),
             _ if is_empty_drive(record) => Ok(()),
             Self::Native => native::connect(host, record, ready, limits),
             Self::Udev => {
@@ -160,6 +164,7 @@ impl Hotplug {
         limits: &Limits,
     ) -> Result<(), Cause> {
         match self {
+            _ if record.ends().served_as.is_qemus() => Ok(()),
             // A loop device cleared itself when the backend closed it; an interface has gone.
             Self::Native => Ok(()),
             Self::Udev => {
@@ -202,12 +207,14 @@ fn last_look(host: &Host, ends: &Ends) -> xs::Result<Sighting> {
 pub(crate) fn has_let_go(host: &Host, record: &Record) -> bool {
     let ends = record.ends();
     let gone = |system| kernel::has_let_go(system, ends);
-    ends.server == DomId::DOM0 && host.system().is_ok_and(gone)
+    ends.server == DomId::DOM0 && !ends.served_as.is_qemus() && host.system().is_ok_and(gone)
 }
 
 /// Waits until the kernel's backend holds nothing of a device.
 pub(crate) fn await_released(host: &Host, record: &Record, limits: &Limits) -> Result<(), Cause> {
     match record.ends().server {
+        // The kernel shows a device for each backend in the store, whoever serves it.
+        _ if record.ends().served_as.is_qemus() => Ok(()),
         DomId::DOM0 => kernel::await_released(host, record.ends(), limits),
         _ => Ok(()),
     }

@@ -12,5 +12,6 @@ mod hotplug;
 mod life;
 mod misbehaviour;
 mod plug;
+mod qemu;
 mod site;
 mod soak;

@@ -16,16 +16,16 @@ fn what_could_not_be_detached_is_not_attached_by_any_policy() {
     let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
     is_up(&host, dom);
     let before = site.machine.snapshot().unwrap();
-    let disk = Vbd::qdisk("xvda".parse().unwrap(), devices::Format::Raw, "/a.img").unwrap();
+    let keyboard = devices::Vkb::new(0);
     let options = AttachOptions { hotplug: Hotplug::Scripts, ..AttachOptions::default() };
 
     let error =
-        host.attach(dom, &disk, options, &host.limits(Duration::from_secs(20))).unwrap_err();
+        host.attach(dom, &keyboard, options, &host.limits(Duration::from_secs(20))).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Unavailable, "{error:?}");
     assert_eq!(
         error.cause().to_string(),
-        "devices of kind qdisk can be neither attached nor detached"
+        "devices of kind vkbd can be neither attached nor detached"
     );
     before.assert_unchanged(&site.machine);
 }

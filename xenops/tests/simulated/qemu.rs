@@ -1,0 +1,149 @@
+//! Devices that a QEMU serves. The QEMU is a thread that answers in the store, as those of 7.2 and 10.0 do.
+
+use std::thread;
+use std::time::Duration;
+
+use devices::{Ends, Spec as _};
+use xen_sim::Snapshot;
+use xenops::device::{Channel, NinePfs};
+use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Kind};
+use xs::{Client, Path, Store as _, View as _, becomes};
+
+use crate::site::{Site, is_up, long};
+
+/// A guest, and a further console of it.
+struct Scene {
+    site: Site,
+    host: Host,
+    console: Channel,
+    ends: Ends,
+    before: Snapshot,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let site = Site::new();
+        let host = site.driving(&site.machine.process());
+        let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
+        is_up(&host, dom);
+        let console = Channel::pty(1).unwrap();
+        let (ends, before) = (console.ends(dom), site.machine.snapshot().unwrap());
+        Self { site, host, console, ends, before }
+    }
+
+    /// A QEMU that does something once one of the two ends has this state.
+    fn when(
+        &self,
+        end: &Path,
+        state: &'static str,
+        then: impl FnOnce(&Client, &Path) + Send + 'static,
+    ) -> thread::JoinHandle<()> {
+        let store = self.site.host().store().clone();
+        let (state_node, late) = (end.join("state"), long(&self.host).deadline);
+        let backend = self.ends.backend();
+        thread::spawn(move || {
+            store.wait(&becomes(state_node, state), late).unwrap();
+            then(&store, &backend);
+        })
+    }
+
+    fn attach(&self, limits: &xenops::Limits) -> xenops::Result<devices::DeviceId> {
+        self.host.attach(self.ends.device.dom, &self.console, AttachOptions::default(), limits)
+    }
+
+    /// Attached, and connected to the guest.
+    fn attached(&self) {
+        let taking = self.when(&self.ends.backend(), "1", state("4"));
+        self.attach(&long(&self.host)).unwrap();
+        taking.join().unwrap();
+    }
+}
+
+fn state(state: &'static str) -> impl FnOnce(&Client, &Path) + Send + 'static {
+    move |store, backend| store.write(&backend.join("state"), state).unwrap()
+}
+
+#[test]
+fn a_device_that_no_qemu_takes_goes_again_at_the_deadline() {
+    let scene = Scene::new();
+    let late = scene.attach(&scene.host.limits(Duration::from_secs(5))).unwrap_err();
+    assert_eq!(late.kind(), Kind::TimedOut, "{late:?}");
+    let words = late.cause().to_string();
+    assert!(words.contains("the backend's driver to take it"), "{words}");
+    assert!(late.leftovers().is_empty(), "{late:?}");
+    scene.before.assert_unchanged(&scene.site.machine);
+}
+
+#[test]
+fn a_qemu_lets_go_when_it_sees_that_the_frontend_has_closed() {
+    let scene = Scene::new();
+    scene.attached();
+    // It looks at changes below the frontend only, and the guest answers nothing.
+    let closing = scene.when(&scene.ends.frontend(), "6", state("6"));
+    let limits = scene.host.limits(Duration::from_secs(5));
+
+    scene.host.detach(&scene.ends.device, DetachOptions { force: true }, &limits).unwrap();
+
+    closing.join().unwrap();
+    scene.before.assert_unchanged(&scene.site.machine);
+}
+
+#[test]
+fn a_device_is_taken_from_a_qemu_that_is_silent_and_that_is_said() {
+    let scene = Scene::new();
+    scene.attached();
+    let limits = scene.host.limits(Duration::from_secs(5));
+
+    let asked = scene.host.detach(&scene.ends.device, DetachOptions::default(), &limits);
+    assert_eq!(asked.unwrap_err().kind(), Kind::TimedOut);
+    let limits = scene.host.limits(Duration::from_secs(5));
+    let forced = scene.host.detach(&scene.ends.device, DetachOptions { force: true }, &limits);
+
+    let forced = forced.unwrap_err();
+    assert_eq!(forced.leftovers().len(), 1, "{forced:?}");
+    assert_eq!(forced.leftovers()[0].why.kind(), Kind::TimedOut, "{forced:?}");
+    scene.before.assert_unchanged(&scene.site.machine);
+}
+
+fn now(scene: &Scene) -> std::time::Instant {
+    scene.host.store().clock().now()
+}
+
+#[test]
+fn a_guest_whose_qemu_has_ended_is_destroyed_with_its_devices() {
+    let scene = Scene::new();
+    scene.attached();
+    let start = now(&scene);
+
+    scene.host.destroy(scene.ends.device.dom, &long(&scene.host)).unwrap();
+
+    assert!(now(&scene) - start < Duration::from_secs(15));
+    assert_eq!(scene.host.store().read_opt(&scene.ends.backend()).unwrap(), None);
+    assert_eq!(scene.host.store().read_opt(&scene.ends.record()).unwrap(), None);
+}
+
+#[test]
+fn a_device_of_a_qemu_that_another_toolstack_started_is_left_to_it() {
+    let scene = Scene::new();
+    let (tree, dom) = (scene.console.tree(scene.ends.device.dom), scene.ends.device.dom);
+    scene.host.store().transaction(|tx| tree.write_to(tx)).unwrap();
+    let limits = long(&scene.host);
+
+    let detached = scene.host.detach(&scene.ends.device, DetachOptions { force: true }, &limits);
+    let destroyed = scene.host.destroy(dom, &limits);
+
+    assert_eq!(detached.unwrap_err().kind(), Kind::Unavailable);
+    assert_eq!(destroyed.unwrap_err().kind(), Kind::Unavailable);
+    assert!(scene.host.store().read_opt(&scene.ends.record()).unwrap().is_some());
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named_before_anything_is_written() {
+    let scene = Scene::new();
+    let folder = NinePfs::new(0, "files", "/no/such/folder").unwrap();
+    let (dom, limits) = (scene.ends.device.dom, long(&scene.host));
+    let error = scene.host.attach(dom, &folder, AttachOptions::default(), &limits).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound, "{error:?}");
+    assert!(error.cause().to_string().contains("/no/such/folder"), "{error:?}");
+    scene.before.assert_unchanged(&scene.site.machine);
+}
