@@ -1,9 +1,10 @@
-//! A guest's frontends: Linux's blkfront and netfront (`xen-blkfront.c`, `xen-netfront.c`), as far as
-//! the store shows them, and the ways in which a guest may misbehave.
+//! A guest's frontends: Linux's blkfront, netfront and hvc (`xen-blkfront.c`, `xen-netfront.c`,
+//! `hvc_xen.c`), as far as the store shows them, and the ways in which a guest may misbehave.
 //!
 //! ```text
 //!  backend InitWait ──rings, port──▶ Initialised (disk) ──backend Connected──▶ Connected
 //!                               └──▶ Connected (interface)
+//!  nodes there ──ring, port──▶ Initialised (console) ──backend Connected──▶ Connected
 //!  backend Closing or Closed ──▶ Closed
 //! ```
 
@@ -24,7 +25,7 @@ use crate::store::below;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Front {
-    /// As Linux's blkfront and netfront.
+    /// As Linux's blkfront, netfront and hvc.
     #[default]
     Sound,
     /// The guest has no such driver.
@@ -102,11 +103,45 @@ pub(crate) struct Fronts<'a> {
 /// What the driver has of a device.
 #[derive(Debug)]
 pub(crate) struct Device {
-    is_disk: bool,
+    kind: Driver,
     state: u32,
     port: Option<Port>,
     /// It has misbehaved, once.
     done: bool,
+}
+
+/// Which driver has a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Driver {
+    Disk,
+    Interface,
+    Console,
+}
+
+impl Driver {
+    /// With the folder of its devices.
+    const ALL: [(Path, Self); 3] = [
+        (Path::from_static("device/vbd"), Self::Disk),
+        (Path::from_static("device/vif"), Self::Interface),
+        (Path::from_static("device/console"), Self::Console),
+    ];
+
+    /// The keys of its rings, and that of its port.
+    const fn keys(self) -> (&'static [&'static str], &'static str) {
+        match self {
+            Self::Disk => (&["ring-ref"], "event-channel"),
+            Self::Interface => (&["tx-ring-ref", "rx-ring-ref"], "event-channel"),
+            Self::Console => (&["ring-ref"], "port"),
+        }
+    }
+
+    /// Whether it says where its rings are once the backend is so far. hvc does not ask.
+    const fn begins(self, backend: u32) -> bool {
+        match self {
+            Self::Disk | Self::Interface => backend == INIT_WAIT,
+            Self::Console => !matches!(backend, CLOSING | CLOSED),
+        }
+    }
 }
 
 /// The guest is no more.
@@ -119,9 +154,9 @@ impl Fronts<'_> {
             return Ok(None);
         }
         let mut there = Vec::new();
-        for (folder, is_disk) in [(DISKS, true), (INTERFACES, false)] {
+        for (folder, kind) in Driver::ALL {
             for number in self.children(&folder)? {
-                there.push((below(&folder, &number), is_disk));
+                there.push((below(&folder, &number), kind));
             }
         }
         let gone: Vec<_> = self.devices.keys().cloned().collect();
@@ -130,13 +165,13 @@ impl Fronts<'_> {
                 self.close_port(&mut device);
             }
         }
-        for (node, is_disk) in there {
+        for (node, kind) in there {
             let shown = state_at(self.store, &node)?;
             let mut device = match self.devices.remove(&node) {
                 Some(known) if shown != INITIALISING || known.state == INITIALISING => known,
                 known if shown == INITIALISING => {
                     known.into_iter().for_each(|mut old| self.close_port(&mut old));
-                    Device { is_disk, state: INITIALISING, port: None, done: false }
+                    Device { kind, state: INITIALISING, port: None, done: false }
                 }
                 _ => continue,
             };
@@ -153,7 +188,7 @@ impl Fronts<'_> {
         Ok(None)
     }
 
-    /// `blkback_changed`, `netback_changed`.
+    /// `blkback_changed`, `netback_changed`; `xencons_probe`, `xencons_backend_changed`.
     fn follow(&mut self, node: &Path, device: &mut Device) -> xs::Result<Option<Crashed>> {
         let Some(backend) = self.store.read_str_opt(&node.join("backend"))? else {
             return Ok(None);
@@ -161,12 +196,15 @@ impl Fronts<'_> {
         let Ok(backend) = Path::new(&backend) else { return Ok(None) };
         let other = state_at(self.store, &backend)?;
         match (other, device.state) {
-            (INIT_WAIT, INITIALISING) if self.manners == Front::SkipsStates => {
+            (other, INITIALISING)
+                if self.manners == Front::SkipsStates && device.kind.begins(other) =>
+            {
                 self.switch(node, device, CONNECTED)?;
             }
-            (INIT_WAIT, INITIALISING) => {
+            (other, INITIALISING) if device.kind.begins(other) => {
                 self.set_up(node, device)?;
-                self.switch(node, device, if device.is_disk { INITIALISED } else { CONNECTED })?;
+                let ready = if device.kind == Driver::Interface { CONNECTED } else { INITIALISED };
+                self.switch(node, device, ready)?;
                 if self.manners == Front::DiesInHandshake {
                     return Ok(Some(Crashed));
                 }
@@ -185,20 +223,24 @@ impl Fronts<'_> {
         Ok(None)
     }
 
-    /// `talk_to_blkback`, `talk_to_netback`.
+    /// `talk_to_blkback`, `talk_to_netback`, `xencons_connect_backend`.
     fn set_up(&self, node: &Path, device: &mut Device) -> xs::Result<()> {
         let dom = self.dom;
-        let port = self.xen.call_by(dom, |xen| xen.alloc_unbound(dom, DomId::DOM0));
+        let server = self.store.read_str_opt(&node.join("backend-id"))?;
+        let Some(Ok(server)) = server.map(|id| id.parse()) else { return Ok(()) };
+        let port = self.xen.call_by(dom, |xen| xen.alloc_unbound(dom, server));
         let Some(Ok(port)) = port else { return Ok(()) };
         device.port = Some(port);
-        let rings: &[&str] =
-            if device.is_disk { &["ring-ref"] } else { &["tx-ring-ref", "rx-ring-ref"] };
+        let (rings, event_channel) = device.kind.keys();
         let told = self.store.transaction(|tx| {
             for ring in rings {
                 tx.write(&below(node, ring), "8")?;
             }
-            tx.write(&node.join("event-channel"), port.0.to_string())?;
-            tx.write(&node.join("protocol"), "x86_64-abi")
+            tx.write(&node.join(event_channel), port.0.to_string())?;
+            match device.kind {
+                Driver::Console => Ok(()),
+                _ => tx.write(&node.join("protocol"), "x86_64-abi"),
+            }
         });
         if told.is_err() {
             self.close_port(device);
@@ -266,8 +308,6 @@ impl Fronts<'_> {
     }
 }
 
-const DISKS: Path = Path::from_static("device/vbd");
-const INTERFACES: Path = Path::from_static("device/vif");
 /// Of a node's name beside its path, and of a value.
 const LONGEST_NAME: usize = 200;
 const LARGEST: usize = 1900;

@@ -2,7 +2,7 @@
 //! shutdown, and no more.
 //!
 //! It does what the tiny guest of `tests/guests` does: it writes `data/tiny`, watches
-//! `control/shutdown` and obeys; and it has drivers for disks and network interfaces, see
+//! `control/shutdown` and obeys; and it has drivers for disks, network interfaces and consoles, see
 //! [`Fronts`]. Words of its command line change that, see [`Manners`].
 
 use std::collections::BTreeMap;

@@ -23,7 +23,7 @@
 //! page by page, event channels; a xenstored that maps rings and hears of deaths; guests that
 //! start, write to the store over their own ring and obey a request to stop, or not, as words of
 //! their command line say (`deaf`, `lazy`, `crash-asked`, `halt`, `reboot`, `crash`), with drivers
-//! for disks and network interfaces that behave as a [`Front`] says; a control domain whose
+//! for disks, network interfaces and consoles that behave as a [`Front`] says; a control domain whose
 //! [`Linux`] has files, block devices, loop devices, bridges and backends that behave as a [`Back`]
 //! says; [faults](How) at any call or request of a [`Process`], its death included; a [`Snapshot`]
 //! of what an operation could leave behind; if wanted, a clock that [jumps](Pace::Jumping) when
@@ -34,7 +34,7 @@
 //! a function does that a library lacks.
 //! What the hypervisor does is proved by the facts of `tests/conformance`, which run on real Xen too
 //! and which `docs/conformance.md` lists: a behaviour without a fact is not to be relied upon.
-//! Drivers and system calls are after Linux 6.1, which `tests/lab` runs.
+//! Drivers and system calls are after Linux 6.1, which `tests/lab` runs, consoles after QEMU 8.2.
 
 mod builder;
 mod calls;

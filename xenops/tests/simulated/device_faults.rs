@@ -11,7 +11,7 @@ use xenops::{
 };
 use xs::{Path, Store as _, View as _};
 
-use crate::devices::{FILE, disk, file, port, site};
+use crate::devices::{FILE, console, disk, file, port, site};
 use crate::site::{Site, is_up, long};
 
 const CONNECTED: AttachOptions = AttachOptions { hotplug: Hotplug::Native, connected: true };
@@ -333,5 +333,47 @@ fn what_a_detachment_that_is_killed_leaves_the_next_takes() {
 #[test]
 fn what_a_detachment_of_an_interface_that_is_killed_leaves_the_next_takes() {
     let failed = detachments(&port(), How::DeathAfter);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn a_call_that_fails_leaves_nothing_of_a_console() {
+    let failed = attachments(&console(), How::Undone);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn a_call_done_but_unheard_leaves_nothing_of_a_console() {
+    let failed = attachments(&console(), How::Unheard);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn what_an_attachment_of_a_console_killed_before_a_call_leaves_the_next_takes() {
+    let failed = attachments(&console(), How::DeathBefore);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn what_an_attachment_of_a_console_killed_after_a_call_leaves_the_next_takes() {
+    let failed = attachments(&console(), How::DeathAfter);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn what_a_detachment_of_a_console_fails_to_take_away_it_names_or_the_next_takes() {
+    let failed = detachments(&console(), How::Undone);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn a_detachment_of_a_console_goes_on_after_a_call_that_was_done_but_unheard() {
+    let failed = detachments(&console(), How::Unheard);
+    assert!(failed >= 20, "{failed} calls");
+}
+
+#[test]
+fn what_a_detachment_of_a_console_that_is_killed_leaves_the_next_takes() {
+    let failed = detachments(&console(), How::DeathAfter);
     assert!(failed >= 20, "{failed} calls");
 }

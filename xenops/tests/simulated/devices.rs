@@ -1,8 +1,10 @@
-//! Disks and network interfaces that come and go.
+//! Disks, network interfaces and consoles that come and go.
 
+use devices::Spec as _;
 use xen_types::DomId;
-use xenops::device::{DeviceId, Vbd, Vif};
+use xenops::device::{Channel, DeviceId, Vbd, Vif};
 use xenops::{AttachOptions, DetachOptions, GuestKind, Host};
+use xs::View as _;
 
 use crate::site::{Site, long};
 
@@ -29,6 +31,10 @@ pub(crate) fn disk() -> Vbd {
 
 pub(crate) fn port() -> Vif {
     Vif::new(0, "00:16:3e:01:02:03".parse().unwrap()).bridge("xenbr0").unwrap()
+}
+
+pub(crate) fn console() -> Channel {
+    Channel::pty(1).unwrap()
 }
 
 const CONNECTED: AttachOptions =
@@ -73,4 +79,19 @@ fn an_interface_comes_into_its_bridge_and_goes() {
             "xenbr0 mtu 1500 bridge none address [] up ipv6"
         ]
     );
+}
+
+#[test]
+fn a_console_comes_with_its_terminal_and_goes() {
+    let site = site();
+    let host = site.driving(&site.machine.process());
+    let dom = site.create(&host, GuestKind::Pvh, "").unwrap();
+    crate::site::is_up(&host, dom);
+    let before = site.machine.snapshot().unwrap();
+    let device = host.attach(dom, &console(), CONNECTED, &long(&host)).unwrap();
+    let tty = console().ends(dom).frontend().join("tty");
+    assert_eq!(host.store().read(&tty).unwrap(), b"/dev/pts/7");
+    assert_eq!(site.machine.linux().backends(), [format!("console-{dom}-1")]);
+    host.detach(&device, DetachOptions::default(), &long(&host)).unwrap();
+    before.assert_unchanged(&site.machine);
 }

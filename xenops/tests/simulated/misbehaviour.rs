@@ -2,6 +2,7 @@
 //! attachment, a detachment, one by force and the end of the domain.
 
 mod backends;
+mod consoles;
 mod guests;
 
 use std::time::Duration;
@@ -62,6 +63,18 @@ impl Case {
 
     fn detach(&self, device: &DeviceId, force: bool) -> String {
         self.in_time(|limits| self.host.detach(device, DetachOptions { force }, limits))
+    }
+
+    /// An end closes a device by itself, before the attachment has seen all that it waits for or after: either
+    /// it fails, or the device is there and is detached. Nothing is left.
+    fn closes(&self, spec: &impl Spec) {
+        for force in [false, true] {
+            match self.host.attach(self.dom, spec, TAKEN, &long(&self.host)) {
+                Ok(device) => assert_eq!(self.detach(&device, force), "ok"),
+                Err(error) => assert!(error.leftovers().is_empty(), "{error:?}"),
+            }
+            self.before.assert_unchanged(&self.site.machine);
+        }
     }
 
     /// Destroys the domain, after which the machine is as it was before there was one.

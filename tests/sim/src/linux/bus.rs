@@ -8,6 +8,8 @@
 //!  gone ◀──frontend Closed and online 0, or vanished──── Closing, Closed
 //! ```
 //!
+//! Consoles are not the kernel's: see `qemu.rs`, which does what is different about them.
+//!
 //! It looks at all its devices whenever something changes in the store: a look finds what the kernel
 //! would have been told of.
 
@@ -36,21 +38,23 @@ pub(crate) struct Bus {
 }
 
 /// Which device: kind, domain and number, as the path has them.
-type Name = [String; 3];
+pub(super) type Name = [String; 3];
 
 /// A device that a driver has.
 #[derive(Debug)]
-struct Device {
-    name: Name,
-    node: Path,
-    frontend: Path,
+pub(super) struct Device {
+    pub(super) name: Name,
+    pub(super) node: Path,
+    pub(super) frontend: Path,
     frontend_id: DomId,
     /// What the driver takes its state for.
-    state: u32,
-    manners: Back,
+    pub(super) state: u32,
+    pub(super) manners: Back,
     disk: Option<RawFd>,
     link: Option<u32>,
-    port: Option<Port>,
+    pub(super) port: Option<Port>,
+    /// What QEMU takes the frontend's state for, once it has looked.
+    pub(super) other: Option<u32>,
 }
 
 impl Bus {
@@ -118,7 +122,7 @@ impl Bus {
     fn there(&self, store: &Client) -> xs::Result<Vec<Name>> {
         let top = Path::domain(self.dom).join("backend");
         let mut found = Vec::new();
-        for kind in ["vbd", "vif"] {
+        for kind in ["vbd", "vif", CONSOLE] {
             let of_kind = top.join(kind);
             for dom in children(store, &of_kind)? {
                 for number in children(store, &below(&of_kind, &dom))? {
@@ -126,6 +130,8 @@ impl Bus {
                 }
             }
         }
+        // The console daemon has the first console, in which no state moves.
+        found.retain(|[kind, _, number]| kind != CONSOLE || number != "0");
         Ok(found)
     }
 
@@ -152,15 +158,17 @@ impl Bus {
             disk: None,
             link: None,
             port: None,
+            other: None,
         };
-        self.linux.lock().backends.insert(device.bus_id(), None);
-        if device.is_disk() {
-            device.tell(store, &[("max-ring-page-order", "4"), ("feature-persistent", "1")])?;
-        } else {
-            device.tell(store, &NET_FEATURES)?;
-            device.link = Some(self.linux.lock().links.add_port(&device.interface()));
+        let taken = match device.is_console() {
+            true => self.realize(store, &mut device)?,
+            false => self.offer(store, &mut device).map(|()| true)?,
+        };
+        if !taken {
+            return Ok(None);
         }
         match manners {
+            Back::Fails if device.is_console() => device.switch(store, CLOSING)?,
             Back::Fails => self.fatal(store, &mut device, "12 xenbus_dev_probe on it")?,
             Back::SkipsStates => device.switch(store, CONNECTED)?,
             Back::WritesNonsense => device.tell(store, &[("state", "four")])?,
@@ -192,8 +200,22 @@ impl Bus {
         Ok(Some(device))
     }
 
+    /// `xen_blkbk_probe`, `netback_probe`, up to the first state.
+    fn offer(&self, store: &Client, device: &mut Device) -> xs::Result<()> {
+        self.linux.lock().backends.insert(device.bus_id(), None);
+        if device.is_disk() {
+            return device.tell(store, &DISK_OFFER);
+        }
+        device.tell(store, &NET_FEATURES)?;
+        device.link = Some(self.linux.lock().links.add_port(&device.interface()));
+        Ok(())
+    }
+
     /// What the driver does about both ends as they are now; whether it keeps the device.
     fn serve_device(&self, store: &Client, device: &mut Device) -> xs::Result<bool> {
+        if device.is_console() {
+            return self.serve_console(store, device);
+        }
         if device.is_disk() {
             self.open_disk(store, device)?;
         }
@@ -267,13 +289,8 @@ impl Bus {
             let (Some(port), Some(_)) = (port, ring) else {
                 return self.fatal(store, device, "2 reading ring-ref and event-channel");
             };
-            let Ok(bell) = event() else { return Ok(()) };
-            let theirs = (device.frontend_id, Port(port));
-            let listener = Listener::Bell(Arc::new(bell));
-            let bound = self.xen.call(|xen| xen.bind_interdomain(self.dom, theirs, listener));
-            match bound {
-                Ok(port) => device.port = Some(port),
-                Err(_) => return self.fatal(store, device, "22 mapping ring-ref"),
+            if !self.bind(device, Port(port)) {
+                return self.fatal(store, device, "22 mapping ring-ref");
             }
         }
         if device.is_disk() {
@@ -291,8 +308,18 @@ impl Bus {
         Ok(())
     }
 
+    /// Binds the frontend's port; whether it could.
+    pub(super) fn bind(&self, device: &mut Device, port: Port) -> bool {
+        let Ok(bell) = event() else { return false };
+        let theirs = (device.frontend_id, port);
+        let listener = Listener::Bell(Arc::new(bell));
+        let bound = self.xen.call(|xen| xen.bind_interdomain(self.dom, theirs, listener));
+        device.port = bound.ok();
+        device.port.is_some()
+    }
+
     /// Connected at last, unless it does not want to be.
-    fn connected(&self, store: &Client, device: &mut Device) -> xs::Result<()> {
+    pub(super) fn connected(&self, store: &Client, device: &mut Device) -> xs::Result<()> {
         device.switch(store, CONNECTED)?;
         if device.manners == Back::ClosesByItself {
             self.disconnect(device);
@@ -301,7 +328,7 @@ impl Bus {
         Ok(())
     }
 
-    fn disconnect(&self, device: &mut Device) {
+    pub(super) fn disconnect(&self, device: &mut Device) {
         if let Some(port) = device.port.take() {
             self.xen.call(|xen| xen.close_port(self.dom, port)).unwrap_or_default();
         }
@@ -318,6 +345,10 @@ impl Bus {
     /// `device_unregister`: the driver's `remove`, then the last word of xenbus.
     fn unregister(&self, store: &Client, mut device: Device) -> xs::Result<()> {
         self.disconnect(&mut device);
+        if device.is_console() {
+            self.release(&device);
+            return self.unrealize(store, &device);
+        }
         let told = match state_at(store, &device.node)? {
             CLOSING => device.switch(store, CLOSED),
             _ => Ok(()),
@@ -330,6 +361,7 @@ impl Bus {
     fn release(&self, device: &Device) {
         let mut linux = self.linux.lock();
         linux.backends.remove(&device.bus_id());
+        linux.consoles.remove(&device.bus_id());
         device.disk.into_iter().for_each(|disk| linux.blocks.close(disk));
         device.link.into_iter().for_each(|link| linux.links.remove(link));
     }
@@ -340,13 +372,17 @@ impl Device {
         self.name[0] == "vbd"
     }
 
+    pub(super) fn is_console(&self) -> bool {
+        self.name[0] == CONSOLE
+    }
+
     /// The key under which the frontend says where its ring is.
     fn ring(&self) -> &'static str {
         if self.is_disk() { "ring-ref" } else { "tx-ring-ref" }
     }
 
     /// `backend_bus_id`
-    fn bus_id(&self) -> String {
+    pub(super) fn bus_id(&self) -> String {
         self.name.join("-")
     }
 
@@ -354,12 +390,12 @@ impl Device {
         format!("vif{}.{}", self.name[1], self.name[2])
     }
 
-    fn is_online(&self, store: &Client) -> xs::Result<bool> {
+    pub(super) fn is_online(&self, store: &Client) -> xs::Result<bool> {
         Ok(store.read_opt(&self.node.join("online"))?.as_deref() == Some(b"1"))
     }
 
     /// Writes keys, if the device is still there.
-    fn tell(&self, store: &Client, words: &[(&str, &str)]) -> xs::Result<()> {
+    pub(super) fn tell(&self, store: &Client, words: &[(&str, &str)]) -> xs::Result<()> {
         let there = self.node.join("state");
         let told = store.transaction(|tx| {
             if tx.read_opt(&there)?.is_some() {
@@ -373,7 +409,7 @@ impl Device {
     }
 
     /// `xenbus_switch_state`
-    fn switch(&mut self, store: &Client, state: u32) -> xs::Result<()> {
+    pub(super) fn switch(&mut self, store: &Client, state: u32) -> xs::Result<()> {
         if self.state == state {
             return Ok(());
         }
@@ -383,7 +419,7 @@ impl Device {
 }
 
 /// A store that refuses something does not end a driver.
-fn unless_lost(told: xs::Result<()>) -> xs::Result<()> {
+pub(super) fn unless_lost(told: xs::Result<()>) -> xs::Result<()> {
     match told {
         Err(error) if error.kind() == Kind::Unavailable => Err(error),
         _ => Ok(()),
@@ -417,8 +453,13 @@ pub(crate) const CONNECTED: u32 = 4;
 pub(crate) const CLOSING: u32 = 5;
 pub(crate) const CLOSED: u32 = 6;
 
+const CONSOLE: &str = "console";
+
 /// The longest value of a node (`XENSTORE_PAYLOAD_MAX` with a path beside it).
 const LARGEST: usize = 3900;
+
+/// `xen_blkbk_probe`.
+const DISK_OFFER: [(&str, &str); 2] = [("max-ring-page-order", "4"), ("feature-persistent", "1")];
 
 /// `connect` of blkback.
 const DISK_FACTS: [(&str, &str); 6] = [

@@ -12,10 +12,11 @@ mod block;
 pub(crate) mod bus;
 mod files;
 mod net;
+mod qemu;
 mod script;
 mod system;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -38,6 +39,8 @@ pub(crate) struct State {
     /// The devices of the bus `xen-backend`, each with the disk that it has opened, as its file
     /// `physical_device` has it.
     pub(crate) backends: BTreeMap<String, Option<String>>,
+    /// The consoles that a QEMU has.
+    pub(crate) consoles: BTreeSet<String>,
     /// The programs that can be run.
     programs: BTreeMap<PathBuf, Script>,
     /// How backends behave that come from now on.
@@ -100,9 +103,9 @@ impl Linux {
         self.lock().links.list()
     }
 
-    /// The devices that backends have, by the names of the bus: `vbd-7-51712`.
+    /// The devices that backends have, by the names of the bus: `vbd-7-51712`, and so of consoles.
     pub fn backends(&self) -> Vec<String> {
-        self.lock().backends.keys().cloned().collect()
+        self.lock().served()
     }
 
     pub(crate) fn left(&self) -> Left {
@@ -110,7 +113,7 @@ impl Linux {
         Left {
             loops: state.blocks.loops(),
             links: state.links.list(),
-            backends: state.backends.keys().cloned().collect(),
+            backends: state.served(),
             open: state.blocks.users(),
         }
     }
@@ -122,5 +125,12 @@ impl Linux {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The devices that backends have.
+    fn served(&self) -> Vec<String> {
+        self.backends.keys().chain(&self.consoles).cloned().collect()
     }
 }

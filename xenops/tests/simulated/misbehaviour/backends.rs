@@ -9,7 +9,7 @@ use xenops::DetachOptions;
 use super::{CONNECTED, Case, SHORT};
 use crate::devices::{file, port};
 
-fn case(back: Back) -> Case {
+pub(super) fn case(back: Back) -> Case {
     let case = Case::with(Front::Sound);
     case.site.machine.linux().set_backends(back);
     case

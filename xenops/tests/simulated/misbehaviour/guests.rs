@@ -9,7 +9,7 @@ use super::{CONNECTED, Case};
 use crate::devices::{disk, file, port};
 use crate::site::until;
 
-const OK: &str = "ok";
+pub(super) const OK: &str = "ok";
 
 /// A guest misbehaves with each of two devices: detached, detached by force, destroyed with it.
 /// A detachment that does not work is done by force then.
@@ -22,7 +22,7 @@ fn ends_as(front: Front, detached: &str, and: impl Fn(&Case, &Ends) -> bool + Co
     case.destroy();
 }
 
-fn comes_and_goes(
+pub(super) fn comes_and_goes(
     case: &Case,
     spec: &impl Spec,
     detached: &str,
@@ -40,13 +40,13 @@ fn comes_and_goes(
 }
 
 /// Whether both ends have connected.
-fn connected(case: &Case, ends: &Ends) -> bool {
+pub(super) fn connected(case: &Case, ends: &Ends) -> bool {
     let seen = case.seen(ends);
     seen.backend == Some(XenbusState::Connected) && seen.frontend == Some(XenbusState::Connected)
 }
 
 /// Whether the guest has made nine hundred nodes, of a thousand that it may have.
-fn is_full(case: &Case, ends: &Ends) -> bool {
+pub(super) fn is_full(case: &Case, ends: &Ends) -> bool {
     let fillers = ends.frontend().join("filler");
     case.host.store().directory(&fillers).is_ok_and(|folders| folders.len() > 9)
 }
