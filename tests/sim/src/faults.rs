@@ -1,6 +1,7 @@
 //! Which calls fail, and how.
 
 use std::collections::HashMap;
+use std::fmt;
 
 /// Which call of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,16 @@ pub enum Which {
     NthOf(&'static str, usize),
     /// Every one of this name.
     Every(&'static str),
+}
+
+impl Which {
+    fn is(self, name: &str, all: usize, of_name: usize) -> bool {
+        match self {
+            Self::Nth(number) => number == all,
+            Self::NthOf(wanted, number) => wanted == name && number == of_name,
+            Self::Every(wanted) => wanted == name,
+        }
+    }
 }
 
 /// How a call goes wrong.
@@ -28,10 +39,21 @@ pub enum How {
     DeathAfter,
 }
 
+/// Something that somebody else does.
+pub(crate) struct Deed(pub(crate) Box<dyn FnOnce() + Send>);
+
+impl fmt::Debug for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Deed")
+    }
+}
+
 /// What goes wrong with the calls of a process.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     faults: Vec<(Which, How)>,
+    /// What others do before a call.
+    deeds: Vec<(Which, Deed)>,
     /// How many calls were made, and how many of each name.
     all: usize,
     of_name: HashMap<String, usize>,
@@ -54,17 +76,26 @@ impl Plan {
             None => self.of_name.entry(name.to_owned()).or_default(),
         };
         *of_name += 1;
-        let (all, of_name) = (self.all, *of_name);
-        let hit = |which: &Which| match *which {
-            Which::Nth(number) => number == all,
-            Which::NthOf(wanted, number) => wanted == name && number == of_name,
-            Which::Every(wanted) => wanted == name,
-        };
-        let how = self.faults.iter().find(|(which, _)| hit(which)).map(|(_, how)| *how);
+        let of_name = *of_name;
+        let all = self.all;
+        let hit = |(which, _): &&(Which, How)| which.is(name, all, of_name);
+        let how = self.faults.iter().find(hit).map(|(_, how)| *how);
         if how.is_some() {
             self.failed = Some(format!("call {all}, {name}"));
         }
         how
+    }
+
+    /// Has somebody do something before a call.
+    pub(crate) fn add_deed(&mut self, which: Which, deed: Deed) {
+        self.deeds.push((which, deed));
+    }
+
+    /// What somebody does before the call that was counted last, once.
+    pub(crate) fn deed(&mut self, name: &str) -> Option<Deed> {
+        let (all, of_name) = (self.all, self.of_name.get(name).copied().unwrap_or_default());
+        let at = self.deeds.iter().position(|(which, _)| which.is(name, all, of_name))?;
+        Some(self.deeds.remove(at).1)
     }
 
     pub(crate) fn failed(&self) -> Option<String> {
@@ -92,6 +123,17 @@ mod tests {
         let verdicts = ["b", "a", "b", "b"].map(|name| plan.verdict(name));
         assert_eq!(verdicts, [None, Some(How::Undone), Some(How::Unheard), None]);
         assert_eq!(plan.failed().as_deref(), Some("call 3, b"));
+    }
+
+    #[test]
+    fn what_somebody_does_before_a_call_is_done_once() {
+        let mut plan = Plan::default();
+        plan.add_deed(Which::Every("b"), Deed(Box::new(|| {})));
+        let deeds = ["a", "b", "b"].map(|name| {
+            plan.verdict(name);
+            plan.deed(name).is_some()
+        });
+        assert_eq!(deeds, [false, true, false]);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use xen_types::{DomId, Port};
+use xen_types::Port;
 use xs::{Client, Kind, Path, Store as _, View as _};
 
 use crate::hypervisor::Hypervisor;
@@ -19,6 +19,7 @@ use crate::linux::bus::{
     CLOSED, CLOSING, CONNECTED, INIT_WAIT, INITIALISED, INITIALISING, state_at,
 };
 use crate::store::below;
+use crate::xen::domain::Run;
 
 /// How the frontends of a guest behave: as Linux's do, or in one way that a toolstack has to stand.
 /// A word of the guest's command line chooses.
@@ -94,7 +95,7 @@ impl Front {
 /// The frontends of a guest.
 pub(crate) struct Fronts<'a> {
     pub(crate) xen: &'a Arc<Hypervisor>,
-    pub(crate) dom: DomId,
+    pub(crate) whom: Run,
     pub(crate) store: &'a Client,
     pub(crate) manners: Front,
     pub(crate) devices: BTreeMap<Path, Device>,
@@ -225,10 +226,10 @@ impl Fronts<'_> {
 
     /// `talk_to_blkback`, `talk_to_netback`, `xencons_connect_backend`.
     fn set_up(&self, node: &Path, device: &mut Device) -> xs::Result<()> {
-        let dom = self.dom;
+        let dom = self.whom.dom;
         let server = self.store.read_str_opt(&node.join("backend-id"))?;
         let Some(Ok(server)) = server.map(|id| id.parse()) else { return Ok(()) };
-        let port = self.xen.call_by(dom, |xen| xen.alloc_unbound(dom, server));
+        let port = self.xen.call_by(self.whom, |xen| xen.alloc_unbound(dom, server));
         let Some(Ok(port)) = port else { return Ok(()) };
         device.port = Some(port);
         let (rings, event_channel) = device.kind.keys();
@@ -295,7 +296,7 @@ impl Fronts<'_> {
     fn close_port(&self, device: &mut Device) {
         let Some(port) = device.port.take() else { return };
         self.xen
-            .call_by(self.dom, |xen| xen.close_port(self.dom, port))
+            .call_by(self.whom, |xen| xen.close_port(self.whom.dom, port))
             .map(drop)
             .unwrap_or_default();
     }

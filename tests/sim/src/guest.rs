@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use xen_types::{DomId, Port, ShutdownReason};
+use xen_types::{Port, ShutdownReason};
 use xs::ring::{Bell, Page};
 use xs::{Client, Kind, Path, Store as _, View as _};
 
@@ -20,6 +20,7 @@ use crate::front::{Crashed, Front, Fronts};
 use crate::hypervisor::Hypervisor;
 use crate::page::Page as Memory;
 use crate::store::{clear, event};
+use crate::xen::domain::Run;
 use crate::xen::ports::Listener;
 
 /// What a domain that was built is started with.
@@ -66,24 +67,24 @@ impl Manners {
 }
 
 /// Starts the kernel of a domain, which ends with the domain or with the machine.
-pub(crate) fn start(xen: &Arc<Hypervisor>, dom: DomId, boot: Boot) {
-    let kernel = Kernel { xen: Arc::clone(xen), dom };
+pub(crate) fn start(xen: &Arc<Hypervisor>, run: Run, boot: Boot) {
+    let (kernel, dom) = (Kernel { xen: Arc::clone(xen), whom: run }, run.dom);
     let hold = xen.time.hold();
-    let run = move || {
+    let life = move || {
         kernel.xen.time.note();
         drop(hold); // from now on it is known that it has something to do
         // It ends when nobody answers any more: the store, or the hypervisor.
         if let Ok(Some(reason)) = kernel.run(&boot) {
-            kernel.xen.call_by(dom, |xen| xen.shut_down(dom, reason.raw()));
+            kernel.xen.call_by(run, |xen| xen.shut_down(dom, reason.raw()));
         }
     };
     let name = format!("guest {dom}");
-    thread::Builder::new().name(name).spawn(run).map(drop).expect("a thread for a guest");
+    thread::Builder::new().name(name).spawn(life).map(drop).expect("a thread for a guest");
 }
 
 struct Kernel {
     xen: Arc<Hypervisor>,
-    dom: DomId,
+    whom: Run,
 }
 
 impl Kernel {
@@ -92,14 +93,14 @@ impl Kernel {
         let Ok(event) = event() else { return Ok(None) };
         let bell = Arc::new(event);
         let listener = Listener::Bell(Arc::clone(&bell));
-        let memory = self.xen.call_by(self.dom, |xen| {
-            xen.listen(self.dom, boot.port, listener);
+        let memory = self.xen.call_by(self.whom, |xen| {
+            xen.listen(self.whom.dom, boot.port, listener);
             xen.content(boot.ring)
         });
         let Some(memory) = memory else { return Ok(None) };
-        let page = OfGuest { xen: Arc::clone(&self.xen), dom: self.dom, memory };
+        let page = OfGuest { xen: Arc::clone(&self.xen), whom: self.whom, memory };
         let channel =
-            BellOfGuest { xen: Arc::clone(&self.xen), dom: self.dom, port: boot.port, bell };
+            BellOfGuest { xen: Arc::clone(&self.xen), whom: self.whom, port: boot.port, bell };
         let store = Client::over_ring(page, channel)?.with_clock(self.xen.time.clock());
         self.serve(&store, Manners::of(&boot.command_line))
     }
@@ -118,7 +119,7 @@ impl Kernel {
         }
         let mut fronts = Fronts {
             xen: &self.xen,
-            dom: self.dom,
+            whom: self.whom,
             store,
             manners: manners.front,
             devices: BTreeMap::new(),
@@ -149,7 +150,7 @@ impl Kernel {
 /// The guest's side of its ring.
 struct OfGuest {
     xen: Arc<Hypervisor>,
-    dom: DomId,
+    whom: Run,
     memory: Arc<Memory>,
 }
 
@@ -160,7 +161,7 @@ impl Page for OfGuest {
 
     /// A guest that does not run writes nothing.
     fn store(&self, offset: usize, value: u32) {
-        self.xen.call_by(self.dom, |_| self.memory.store(offset, value)).unwrap_or_default();
+        self.xen.call_by(self.whom, |_| self.memory.store(offset, value)).unwrap_or_default();
     }
 
     fn read(&self, offset: usize, bytes: &mut [u8]) {
@@ -168,14 +169,14 @@ impl Page for OfGuest {
     }
 
     fn write(&self, offset: usize, bytes: &[u8]) {
-        self.xen.call_by(self.dom, |_| self.memory.write(offset, bytes)).unwrap_or_default();
+        self.xen.call_by(self.whom, |_| self.memory.write(offset, bytes)).unwrap_or_default();
     }
 }
 
 /// The guest's end of the event channel of its ring.
 struct BellOfGuest {
     xen: Arc<Hypervisor>,
-    dom: DomId,
+    whom: Run,
     port: Port,
     bell: Arc<OwnedFd>,
 }
@@ -192,12 +193,12 @@ impl Bell for BellOfGuest {
     }
 
     fn ring(&self) -> io::Result<()> {
-        let sent = self.xen.call_by(self.dom, |xen| xen.send(self.dom, self.port));
+        let sent = self.xen.call_by(self.whom, |xen| xen.send(self.whom.dom, self.port));
         Ok(sent.ok_or_else(Self::end)??)
     }
 
     /// The end of the domain is the end of whatever its kernel waits for.
     fn acknowledge(&self) -> io::Result<()> {
-        self.xen.call_by(self.dom, |_| clear(&self.bell)).ok_or_else(Self::end)
+        self.xen.call_by(self.whom, |_| clear(&self.bell)).ok_or_else(Self::end)
     }
 }

@@ -2,10 +2,9 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use xen_types::DomId;
-
 use crate::time::Ticker;
 use crate::xen::Xen;
+use crate::xen::domain::Run;
 
 /// The hypervisor, for everybody who runs on the machine.
 #[derive(Debug)]
@@ -31,13 +30,13 @@ impl Hypervisor {
 
     /// Does something as a domain does it: when its virtual CPUs run. `None` if they never will
     /// again.
-    pub(crate) fn call_by<T>(&self, dom: DomId, call: impl FnOnce(&mut Xen) -> T) -> Option<T> {
+    pub(crate) fn call_by<T>(&self, run: Run, call: impl FnOnce(&mut Xen) -> T) -> Option<T> {
         let mut xen = self.lock();
         loop {
-            if xen.is_over(dom) {
+            if xen.is_over(run) {
                 return None;
             }
-            if xen.dom(dom).ok()?.runs() {
+            if xen.dom(run.dom).ok()?.runs() {
                 break;
             }
             xen = self.changed.wait(xen).unwrap_or_else(PoisonError::into_inner);

@@ -108,6 +108,12 @@ impl Machine {
         self.processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has the next domain that is created get this number if it is free, as when Xen's numbers, of which there
+    /// are 32 751, have gone round.
+    pub fn set_next_domid(&self, dom: DomId) {
+        self.xen(|xen| xen.set_next_id(dom));
+    }
+
     /// Its clock, which the handles of its processes wait by.
     pub fn clock(&self) -> Clock {
         self.xen.time.clock()
@@ -173,10 +179,10 @@ impl Machine {
             let domain = xen.dom(dom).ok().filter(|domain| domain.runs())?;
             // It does little but wait.
             domain.vcpus.iter_mut().for_each(|vcpu| vcpu.blocked = vcpu.online);
-            domain.boot.take()
+            Some((domain.run(), domain.boot.take()?))
         });
-        if let Some(boot) = boot {
-            guest::start(&self.xen, dom, boot);
+        if let Some((run, boot)) = boot {
+            guest::start(&self.xen, run, boot);
         }
     }
 }

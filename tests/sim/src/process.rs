@@ -19,7 +19,7 @@ use xs::Client;
 use crate::builder::Builder;
 use crate::calls::Handle;
 use crate::evtchn::Device;
-use crate::faults::{How, Plan};
+use crate::faults::{Deed, How, Plan, Which};
 use crate::linux::Dom0;
 use crate::machine::Machine;
 use crate::relay;
@@ -109,6 +109,12 @@ impl Process {
         Ok(Mapping { process: Arc::clone(self), number })
     }
 
+    /// Has something be done just before a call of this process, once: what others do meanwhile, at a moment
+    /// that can be chosen.
+    pub fn before(&self, call: Which, deed: impl FnOnce() + Send + 'static) {
+        self.plan().add_deed(call, Deed(Box::new(deed)));
+    }
+
     /// The machine it runs on.
     pub fn machine(&self) -> &Machine {
         &self.machine
@@ -162,7 +168,14 @@ impl Process {
         if self.killed.load(Ordering::SeqCst) {
             return Err(Killed);
         }
-        Ok(self.plan().verdict(name))
+        let (verdict, deed) = {
+            let mut plan = self.plan();
+            (plan.verdict(name), plan.deed(name))
+        };
+        if let Some(Deed(deed)) = deed {
+            deed();
+        }
+        Ok(verdict)
     }
 
     /// Makes a call, unless it is one to go wrong.

@@ -25,7 +25,8 @@ impl Xen {
             None => self.next_id()?,
         };
         self.check(config)?;
-        self.domains.insert(id, Domain::new(id, *config));
+        self.births += 1;
+        self.domains.insert(id, Domain::new(id, self.births, *config));
         if config.flags & XEN_DOMCTL_CDF_HAP != 0 {
             self.start_paging(id).inspect_err(|_| drop(self.domains.remove(&id)))?;
         }

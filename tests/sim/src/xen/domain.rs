@@ -14,6 +14,8 @@ use crate::guest::Boot;
 #[derive(Debug)]
 pub(crate) struct Domain {
     pub(crate) id: DomId,
+    /// Tells it from others that had the number before.
+    pub(crate) birth: u64,
     pub(crate) config: CreateDomain,
     pub(crate) handle: [u8; 16],
     /// How often a control domain has paused it.
@@ -37,6 +39,13 @@ pub(crate) struct Domain {
     pub(crate) node_affinity: u64,
     /// The kernel that was built and has not started.
     pub(crate) boot: Option<Boot>,
+}
+
+/// A domain, told from those that had its number before and will have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) dom: DomId,
+    birth: u64,
 }
 
 /// A virtual CPU. It is offline until its registers are set.
@@ -75,9 +84,10 @@ pub(crate) struct Tsc {
 }
 
 impl Domain {
-    pub(crate) fn new(id: DomId, config: CreateDomain) -> Self {
+    pub(crate) fn new(id: DomId, birth: u64, config: CreateDomain) -> Self {
         Self {
             id,
+            birth,
             config,
             handle: config.handle,
             pauses: 1,
@@ -95,6 +105,10 @@ impl Domain {
             node_affinity: u64::MAX,
             boot: None,
         }
+    }
+
+    pub(crate) fn run(&self) -> Run {
+        Run { dom: self.id, birth: self.birth }
     }
 
     /// What it is and has, in a line.

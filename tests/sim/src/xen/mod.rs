@@ -25,7 +25,7 @@ use xc::backend::CreateDomain;
 use xen_types::DomId;
 use xenctrl_sys::Release;
 
-use domain::{Domain, Vcpu};
+use domain::{Domain, Run, Vcpu};
 use heap::Heap;
 use memory::Holds;
 
@@ -44,6 +44,8 @@ pub(crate) struct Xen {
     pub(crate) domains: BTreeMap<DomId, Domain>,
     /// The id given last.
     rover: u16,
+    /// How many domains there have been.
+    births: u64,
     /// Who has a virtual interrupt of the whole host, if not domain 0.
     virq_handlers: BTreeMap<u32, DomId>,
     holds: Holds,
@@ -64,7 +66,7 @@ impl Xen {
             max_grant_frames: -1,
             ..CreateDomain::default()
         };
-        let mut dom0 = Domain::new(DomId::DOM0, config);
+        let mut dom0 = Domain::new(DomId::DOM0, 0, config);
         dom0.pauses = 0;
         let online = Vcpu { online: true, running: true, ..Vcpu::OFFLINE };
         dom0.vcpus = vec![online; hardware.cpus as usize];
@@ -75,6 +77,7 @@ impl Xen {
             heap: Heap::new(&nodes),
             domains: BTreeMap::from([(DomId::DOM0, dom0)]),
             rover: 0,
+            births: 0,
             virq_handlers: BTreeMap::new(),
             holds: Holds::new(),
             contents: BTreeMap::new(),
@@ -122,9 +125,14 @@ impl Xen {
     }
 
     /// Whether a domain will never run again.
-    pub(crate) fn is_over(&self, dom: DomId) -> bool {
-        let domain = self.domains.get(&dom);
+    pub(crate) fn is_over(&self, run: Run) -> bool {
+        let domain = self.domains.get(&run.dom).filter(|domain| domain.run() == run);
         self.is_off || !domain.is_some_and(|d| !d.dead && d.shutdown_code.is_none())
+    }
+
+    /// Has the next domain that is created get this number, or the first that is free from there on.
+    pub(crate) fn set_next_id(&mut self, id: DomId) {
+        self.rover = id.raw().saturating_sub(1);
     }
 
     /// What is in a page.
