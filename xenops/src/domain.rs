@@ -93,6 +93,12 @@ impl Host {
         self.info(dom)?.ok_or_else(|| Problem::NoSuchDomain.into())
     }
 
+    /// Whether another domain has the number by now: the one that an operation is about has gone.
+    pub(crate) fn is_another(&self, dom: DomId, uuid: DomainUuid) -> bool {
+        // Where nobody can tell, it is taken for the same.
+        matches!(self.info(dom), Ok(Some(info)) if info.uuid != uuid)
+    }
+
     /// The hypervisor's record of a domain, `None` when there is none.
     pub(crate) fn info(&self, dom: DomId) -> Result<Option<DomainInfo>, xc::Error> {
         match self.xc.info(dom) {

@@ -158,13 +158,14 @@ impl Host {
         let paused = self.xc.pause(dom);
         // The devices first: a domain whose pages a backend maps does not go.
         let limits = self.device_removal_limits();
-        let mut left = self.within(&limits).unplug_all(dom, &limits);
+        let mut left = self.within(&limits).unplug_all(dom, Some(uuid), &limits);
         let limits = self.removal_limits();
         match self.within(&limits).remove(dom, uuid, &left, &limits) {
             Ok(more) => left.extend(more),
             Err(cause) => {
-                // It lives on, if without its devices.
-                let resumed = if paused.is_ok() { self.xc.unpause(dom) } else { Ok(()) };
+                // It lives on, if without its devices. Another one of its number may wait to be started.
+                let paused = paused.is_ok() && !self.is_another(dom, uuid);
+                let resumed = if paused { self.xc.unpause(dom) } else { Ok(()) };
                 left.extend(
                     resumed
                         .err()

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use devices::paths::{self, DomainPaths};
 use devices::{Console, Kind};
-use xen_types::{DomId, DomainUuid};
+use xen_types::{DomId, DomainUuid, Kind as ErrorKind};
 use xs::{Path, Store, View};
 
 use crate::error::{Cause, Leftover, Problem, Remnant};
@@ -59,6 +59,35 @@ impl Host {
             left.extend(self.remove_libxl_files(dom, uuid));
         }
         Ok(left)
+    }
+
+    /// Takes away what a domain that went without its toolstack has left where a new one of its number was
+    /// just made: its devices and what is found by its UUID, both of which only its home and its record lead
+    /// to, which are about to be replaced. Nothing of the new one stands there yet.
+    ///
+    /// # Errors
+    /// A backend did not let go: the new domain would have the device.
+    pub(crate) fn remove_predecessor(&self, dom: DomId) -> Result<(), Cause> {
+        let own = DomainPaths(dom);
+        let there = self.store.read_each(&[own.home(), own.record()])?;
+        if there.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        let limits = self.device_removal_limits();
+        let left = self.within(&limits).unplug_all(dom, None, &limits);
+        // What is not taken apart here stays with whoever serves it, as it would without a new domain.
+        let kept = left.into_iter().find(|left| left.why.kind() != ErrorKind::Unavailable);
+        if let Some(kept) = kept {
+            return Err(kept.why);
+        }
+        // The rest is in nobody's way.
+        self.remove_nodes([self.consoles(dom)]);
+        let Ok(uuid) = self.abandoned(dom) else { return Ok(()) };
+        if !self.xc.domains()?.iter().any(|info| info.uuid == uuid) {
+            self.remove_nodes([paths::vm(uuid)]);
+            self.remove_libxl_files(dom, uuid);
+        }
+        Ok(())
     }
 
     /// The UUID of a domain that has gone and left its home, as its removal was killed. No guest can

@@ -110,7 +110,7 @@ impl Host {
         let fail = |cause: Cause| Error::new("save", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
         // Held to the end: neither another save nor an attachment comes in between.
-        let (_lock, _) = self.lock_devices(dom, limits).map_err(fail)?;
+        let (_lock, ..) = self.lock_devices(dom, limits).map_err(fail)?;
         let info = self.existing(dom).map_err(fail)?;
         let (uuid, was_suspended) = (info.uuid, info.shutdown == Some(ShutdownReason::Suspend));
         if options.afterwards == Afterwards::Removed {

@@ -31,7 +31,7 @@ impl Host {
     pub fn suspend(&self, dom: DomId, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("suspend", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
-        let (_lock, _) = self.lock_devices(dom, limits).map_err(fail)?;
+        let (_lock, ..) = self.lock_devices(dom, limits).map_err(fail)?;
         let uuid = self.existing(dom).map_err(fail)?.uuid;
         let mut left = Vec::new();
         let suspended = self.suspend_guest(dom, uuid, limits, &mut left);
@@ -48,7 +48,7 @@ impl Host {
     pub fn resume(&self, dom: DomId) -> Result<()> {
         let fail = |cause: Cause| Error::new("resume", dom, cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
-        let (_lock, _) = self.lock_devices(dom, &self.removal_limits()).map_err(fail)?;
+        let (_lock, ..) = self.lock_devices(dom, &self.removal_limits()).map_err(fail)?;
         self.resume_guest(dom).map_err(fail)
     }
 

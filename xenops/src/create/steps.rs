@@ -164,7 +164,7 @@ impl<'a> Creation<'a> {
         let mut left = Vec::new();
         if self.devices {
             let limits = host.device_removal_limits();
-            left.extend(host.within(&limits).unplug_all(self.dom(), &limits));
+            left.extend(host.within(&limits).unplug_all(self.dom(), Some(self.uuid), &limits));
         }
         // What leads a removal to devices stays with them.
         let own = self.dom.filter(|dom| is_needed_for(&left, *dom)).map(DomainPaths);
@@ -236,6 +236,7 @@ impl<'a> Creation<'a> {
     fn write_skeleton(&mut self) -> Result<(), Cause> {
         let tree = skeleton::skeleton(self.dom(), self.uuid, self.config);
         // An earlier run, or an earlier domain of this number, may have died without a toolstack.
+        self.host.remove_predecessor(self.dom())?;
         self.replace(&skeleton_of(self.dom(), self.uuid), &tree)?;
         self.claim = None;
         Ok(())
@@ -317,7 +318,7 @@ impl<'a> Creation<'a> {
         for (device, tree) in trees {
             let options = AttachOptions::default();
             self.host
-                .plug(&device, tree, options, self.limits)
+                .plug(&device, self.uuid, tree, options, self.limits)
                 .map_err(|error| Cause::Part(Box::new(error)))?;
         }
         Ok(())

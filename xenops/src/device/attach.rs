@@ -1,7 +1,7 @@
 //! Attaching a device.
 
 use devices::{DeviceId, Record, Setback, Spec, Tree, plug};
-use xen_types::DomId;
+use xen_types::{DomId, DomainUuid};
 
 use super::check_handled;
 use crate::domain::State;
@@ -52,14 +52,18 @@ impl Host {
         let fail = |cause: Cause| Error::new("attach", device.clone(), cause);
         not_control(dom).map_err(|problem| fail(problem.into()))?;
         let host = self.within(limits);
-        let (_lock, _) = host.lock_devices(dom, limits).map_err(fail)?;
-        self.plug(&device, spec.tree(dom), options, limits)?;
+        let (_lock, uuid, _) = host.lock_devices(dom, limits).map_err(fail)?;
+        self.plug(&device, uuid, spec.tree(dom), options, limits)?;
         Ok(device)
     }
 
     /// The right to change the devices of a domain that lives, until it is dropped, and what the
-    /// domain does.
-    pub(crate) fn lock_devices(&self, dom: DomId, limits: &Limits) -> Result<(Lock, State), Cause> {
+    /// domain is and does.
+    pub(crate) fn lock_devices(
+        &self,
+        dom: DomId,
+        limits: &Limits,
+    ) -> Result<(Lock, DomainUuid, State), Cause> {
         let living = || {
             let info = self.existing(dom)?;
             match State::of(&info) {
@@ -71,7 +75,7 @@ impl Host {
         let lock = Lock::of_domain(&self.locks, dom, uuid, limits)?;
         // Another domain may have the number by now; the lock was on the old one.
         match living()? {
-            (now, state) if now == uuid => Ok((lock, state)),
+            (now, state) if now == uuid => Ok((lock, uuid, state)),
             _ => Err(Problem::NoSuchDomain.into()),
         }
     }
@@ -85,10 +89,12 @@ impl Host {
         Ok(info.is_none_or(|info| State::of(&info) == State::Dying))
     }
 
-    /// Brings a device. The caller holds the domain's lock. What is undone has a time of its own.
+    /// Brings a device to the domain of this UUID. The caller holds the domain's lock. What is undone has a
+    /// time of its own.
     pub(crate) fn plug(
         &self,
         device: &DeviceId,
+        uuid: DomainUuid,
         mut tree: Tree,
         options: AttachOptions,
         limits: &Limits,
@@ -125,7 +131,11 @@ impl Host {
         ready.written();
         let brought = match written {
             Ok(false) => return Err(fail(Setback::Exists.into())),
-            Ok(true) => host.finish(&record, options, &ready, limits),
+            Ok(true) => host.finish(&record, options, &ready, limits).and_then(|()| {
+                // What was waited for may have been another's.
+                let gone = host.is_another(device.dom, uuid);
+                if gone { Err(Problem::NoSuchDomain.into()) } else { Ok(()) }
+            }),
             Err(error) if !may_be_there => return Err(fail(error.into())),
             Err(error) => Err(error.into()),
         };
@@ -134,9 +144,12 @@ impl Host {
         brought.map_err(|cause| {
             // In a time of its own: that of the attachment may be over.
             let limits = self.device_removal_limits();
-            let left = self.within(&limits).unplug(&record, true, &limits);
-            let left = left.unwrap_or_else(|why| vec![Leftover::device(device, why)]);
-            fail(cause).with_leftovers(left)
+            match self.within(&limits).unplug(&record, Some(uuid), true, &limits) {
+                Ok(left) => fail(cause).with_leftovers(left),
+                // Whoever made another domain of this number has taken its remains away.
+                Err(Cause::Problem(Problem::NoSuchDomain)) => fail(Problem::NoSuchDomain.into()),
+                Err(why) => fail(cause).with_leftovers(vec![Leftover::device(device, why)]),
+            }
         })
     }
 

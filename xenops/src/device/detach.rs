@@ -1,17 +1,15 @@
 //! Detaching a device.
 
-use std::time::Duration;
-
 use devices::paths::DomainPaths;
 use devices::unplug::{self, Parting};
-use devices::{DeviceId, Ends, Kind, Record, Setback};
-use xen_types::{DomId, Kind as ErrorKind};
-use xs::{Path, vanishes};
+use devices::{DeviceId, Kind, Record, Setback};
+use xen_types::{DomId, DomainUuid};
+use xs::Path;
 
 use crate::domain::State;
 use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
 use crate::host::Host;
-use crate::hotplug::{self, Hotplug, field};
+use crate::hotplug::{self, Hotplug, field, qemu};
 use crate::lifecycle::not_control;
 use crate::limits::Limits;
 
@@ -45,17 +43,17 @@ impl Host {
         let fail = |cause: Cause| Error::new("detach", device.clone(), cause);
         not_control(device.dom).map_err(|problem| fail(problem.into()))?;
         let host = self.within(limits);
-        let (_lock, state) = host.lock_devices(device.dom, limits).map_err(fail)?;
+        let (_lock, uuid, state) = host.lock_devices(device.dom, limits).map_err(fail)?;
         let record = Record::read(&host.store, device).map_err(|error| fail(error.into()))?;
         check_removable(&record)
             .and_then(|()| host.check_machine(record.ends().server))
             .map_err(|problem| fail(problem.into()))?;
         // A guest that has stopped has nobody to ask.
         let stopped = matches!(state, State::Shutdown(_));
-        let mut parted = self.unplug(&record, stopped, limits);
+        let mut parted = self.unplug(&record, Some(uuid), stopped, limits);
         if options.force && parted.is_err() && limits.is_late() {
             let limits = self.device_removal_limits();
-            parted = self.within(&limits).unplug(&record, true, &limits);
+            parted = self.within(&limits).unplug(&record, Some(uuid), true, &limits);
         }
         match parted.map_err(fail)? {
             left if left.is_empty() => Ok(()),
@@ -63,52 +61,36 @@ impl Host {
         }
     }
 
-    /// Takes a device away; returns what it could not. With `hard` the guest is not asked. The caller
-    /// holds the domain's lock, or has destroyed the domain.
+    /// Takes a device away from the domain of this UUID, or from whoever had the number; returns what it
+    /// could not. With `hard` the guest is not asked. The caller holds the domain's lock, or has destroyed
+    /// the domain.
     ///
     /// # Errors
-    /// The other end did not let go of it: its nodes are still there then.
+    /// The other end did not let go of it: its nodes are still there then. A QEMU that does not, with
+    /// `hard`, is named in what is left, and its nodes go. [`Problem::NoSuchDomain`] if another domain has
+    /// the number by now.
     pub(crate) fn unplug(
         &self,
         record: &Record,
+        uuid: Option<DomainUuid>,
         hard: bool,
         limits: &Limits,
     ) -> Result<Vec<Leftover>, Cause> {
         let ends = record.ends();
-        let parted = if hard && ends.served_as.is_qemus() {
-            let soon = limits.deadline.min(self.store.clock().after(QEMU_ANSWERS));
-            self.part(record, hard, &Limits { deadline: soon, ..limits.clone() })
-        } else {
-            self.part(record, hard, limits)
-        };
-        let silent = match parted {
-            // What a QEMU that has ended held went with it; one that lives lets go as the nodes go.
-            Err(why) if hard && ends.served_as.is_qemus() && why.kind() == ErrorKind::TimedOut => {
-                Some(why)
-            }
-            parted => {
-                self.let_finish(ends, parted?)?;
-                None
-            }
-        };
-        let mut left = self.remove_unplugged(record, unplug::nodes(ends), limits)?;
-        left.extend(silent.map(|why| Leftover::device(&ends.device, why)));
-        Ok(left)
-    }
-
-    /// Gives a QEMU that has let go of a device a moment. Its newer backends remove their end themselves
-    /// (`xen_device_backend_changed`, `hw/xen/xen-bus.c`). Its older ones take each change that they see
-    /// after the nodes have gone for a new device, and write into its end
-    /// (`xenstore_update_be`, `hw/xen/xen-legacy-backend.c`).
-    fn let_finish(&self, ends: &Ends, parting: Parting) -> Result<(), Cause> {
-        if !ends.served_as.is_qemus() || parting == Parting::Drop {
-            return Ok(());
-        }
-        let limits = self.limits(QEMU_FINISHES);
-        match self.within(&limits).store.wait(&vanishes(ends.backend()), limits.deadline) {
-            Err(error) if error.kind() != xs::Kind::TimedOut => Err(error.into()),
+        let check_same = || match uuid {
+            Some(uuid) if self.is_another(ends.device.dom, uuid) => Err(Problem::NoSuchDomain),
             _ => Ok(()),
+        };
+        check_same()?;
+        let mut left = Vec::new();
+        if ends.served_as.is_qemus() {
+            left.extend(qemu::part(self, record, hard, limits)?);
+        } else {
+            self.part(record, hard, limits)?;
         }
+        check_same()?;
+        left.extend(self.remove_unplugged(record, unplug::nodes(ends), limits)?);
+        Ok(left)
     }
 
     /// Waits until the other end has let go of a device, once it was asked or cut off; says which.
@@ -159,8 +141,14 @@ impl Host {
         Ok(left)
     }
 
-    /// Takes all devices of a domain away that is about to be destroyed; returns what it could not.
-    pub(crate) fn unplug_all(&self, dom: DomId, limits: &Limits) -> Vec<Leftover> {
+    /// Takes all devices away from the domain of this UUID that is about to be destroyed, or that whoever had
+    /// the number has left; returns what it could not.
+    pub(crate) fn unplug_all(
+        &self,
+        dom: DomId,
+        uuid: Option<DomainUuid>,
+        limits: &Limits,
+    ) -> Vec<Leftover> {
         let devices = match self.recorded_devices(dom) {
             Ok(devices) => devices,
             Err(why) => {
@@ -189,7 +177,7 @@ impl Host {
             }
         }
         for record in going {
-            match self.unplug(&record, true, limits) {
+            match self.unplug(&record, uuid, true, limits) {
                 // Whether a QEMU that was silent still holds a page of the domain is seen when it goes.
                 Ok(more) if record.ends().served_as.is_qemus() => {
                     let device = |left: &Leftover| matches!(left.what, Remnant::Device(_));
@@ -235,12 +223,6 @@ const HANDLED: [Kind; 5] = [Kind::Vbd, Kind::Vif, Kind::Vwif, Kind::Console, Kin
 
 /// What they are served as: by the kernel the first two, by QEMU the others.
 const SERVING: [Kind; 5] = [Kind::Vbd, Kind::Vif, Kind::Qdisk, Kind::Console, Kind::NinePfs];
-
-/// How long a QEMU may take to let go of a device without the guest (`LIBXL_DESTROY_TIMEOUT`).
-const QEMU_ANSWERS: Duration = Duration::from_secs(10);
-
-/// How long it may take for what it does after that.
-const QEMU_FINISHES: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

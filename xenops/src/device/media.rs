@@ -52,7 +52,7 @@ impl Host {
         let fail = |cause: Cause| Error::new("put a medium into", drive.clone(), cause);
         not_control(drive.dom).map_err(|problem| fail(problem.into()))?;
         let host = self.within(limits);
-        let (_lock, _) = host.lock_devices(drive.dom, limits).map_err(fail)?;
+        let (_lock, ..) = host.lock_devices(drive.dom, limits).map_err(fail)?;
         let (record, vbd) = host.drive(drive).map_err(fail)?;
         let hotplug = Hotplug::of(&record).map_err(fail)?;
         host.put_in(&record, vbd, path, AttachOptions { hotplug, connected }, limits)
@@ -70,7 +70,7 @@ impl Host {
         let fail = |cause: Cause| Error::new("eject", drive.clone(), cause);
         not_control(drive.dom).map_err(|problem| fail(problem.into()))?;
         let host = self.within(limits);
-        let (_lock, state) = host.lock_devices(drive.dom, limits).map_err(fail)?;
+        let (_lock, _, state) = host.lock_devices(drive.dom, limits).map_err(fail)?;
         let (record, vbd) = host.drive(drive).map_err(fail)?;
         let ends = record.ends();
         let tray = Tray::read(&host.store, ends).map_err(|error| fail(error.into()))?;

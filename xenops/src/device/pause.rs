@@ -62,7 +62,7 @@ impl Host {
             return Err(fail(Problem::NotA("disk").into()));
         }
         let host = self.within(limits);
-        let (_lock, _) = host.lock_devices(disk.dom, limits).map_err(fail)?;
+        let (_lock, ..) = host.lock_devices(disk.dom, limits).map_err(fail)?;
         let record = Record::read(&host.store, disk).map_err(|error| fail(error.into()))?;
         if record.ends().served_as == Kind::Qdisk {
             return Err(fail(Problem::NoPause.into()));

@@ -75,7 +75,7 @@ impl Host {
             return Err(fail(Problem::NotA("network interface").into()));
         }
         let host = self.within(limits);
-        let (_lock, _) = host.lock_devices(port.dom, limits).map_err(fail)?;
+        let (_lock, ..) = host.lock_devices(port.dom, limits).map_err(fail)?;
         let record = Record::read(&host.store, port).map_err(|error| fail(error.into()))?;
         check_handled(&record)
             .and_then(|()| match record.ends().server {

@@ -18,7 +18,7 @@ pub(crate) mod link;
 mod linux;
 mod loops;
 mod native;
-mod qemu;
+pub(crate) mod qemu;
 mod scripts;
 pub mod system;
 

@@ -1,15 +1,18 @@
 //! The host's side of a device that QEMU serves: what it will open is there, and a disk is nobody else's.
 //!
-//! The rest is done by the QEMU of the domain, which this library neither starts nor ends.
+//! The rest is done by the QEMU of the domain, which this library neither starts nor ends: it is waited for.
 
 use std::path::Path;
+use std::time::Duration;
 
-use devices::{Kind, Record};
-use xen_types::DomId;
+use devices::unplug::Parting;
+use devices::{Ends, Kind, Record};
+use xen_types::{DomId, Kind as ErrorKind};
+use xs::vanishes;
 
 use super::image::Image;
 use super::{Ready, field};
-use crate::error::Cause;
+use crate::error::{Cause, Leftover};
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::lock::Lock;
@@ -43,3 +46,52 @@ pub(super) fn prepare(host: &Host, record: &Record, limits: &Limits) -> Result<R
         _ => Ok(Ready::default()),
     }
 }
+
+/// Waits until QEMU has let go of a device. With `hard` one that does not is named in what is returned: what
+/// one that has ended held went with it, and one that lives lets go as the nodes go.
+pub(crate) fn part(
+    host: &Host,
+    record: &Record,
+    hard: bool,
+    limits: &Limits,
+) -> Result<Option<Leftover>, Cause> {
+    let ends = record.ends();
+    if !hard {
+        let parting = host.part(record, hard, limits)?;
+        return let_finish(host, ends, parting).map(|()| None);
+    }
+    let mut silent = None;
+    for _ in 0..CUTS {
+        let soon = limits.deadline.min(host.store.clock().after(ANSWERS / CUTS));
+        match host.part(record, hard, &Limits { deadline: soon, ..limits.clone() }) {
+            Err(why) if why.kind() == ErrorKind::TimedOut => silent = Some(why),
+            parted => return let_finish(host, ends, parted?).map(|()| None),
+        }
+    }
+    Ok(silent.map(|why| Leftover::device(&ends.device, why)))
+}
+
+/// Gives a QEMU that has let go of a device a moment. Its newer backends remove their end themselves
+/// (`xen_device_backend_changed`, `hw/xen/xen-bus.c`). Its older ones take each change that they see after
+/// the nodes have gone for a new device, and write into its end (`xenstore_update_be`,
+/// `hw/xen/xen-legacy-backend.c`).
+fn let_finish(host: &Host, ends: &Ends, parting: Parting) -> Result<(), Cause> {
+    if parting == Parting::Drop {
+        return Ok(());
+    }
+    let limits = host.limits(FINISHES);
+    match host.within(&limits).store.wait(&vanishes(ends.backend()), limits.deadline) {
+        Err(error) if error.kind() != xs::Kind::TimedOut => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// How long a QEMU may take to let go of a device without the guest (`LIBXL_DESTROY_TIMEOUT`).
+const ANSWERS: Duration = Duration::from_secs(10);
+
+/// How often a device is cut off in that time: a guest that was about to connect writes its state over the
+/// one that was written for it.
+const CUTS: u32 = 4;
+
+/// How long it may take for what it does after that.
+const FINISHES: Duration = Duration::from_millis(500);

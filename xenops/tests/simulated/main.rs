@@ -13,5 +13,6 @@ mod life;
 mod misbehaviour;
 mod plug;
 mod qemu;
+mod reuse;
 mod site;
 mod soak;
