@@ -18,6 +18,7 @@ use xs::{Client, Kind, Path, Store as _, View as _};
 
 use crate::front::{Crashed, Front, Fronts};
 use crate::hypervisor::Hypervisor;
+use crate::linux::{Bus, Devices, Linux};
 use crate::page::Page as Memory;
 use crate::store::{clear, event};
 use crate::xen::domain::Run;
@@ -42,6 +43,8 @@ struct Manners {
     lazy: bool,
     /// `crash-asked`: asked to stop, it crashes.
     crash_asked: bool,
+    /// `serves`: it serves devices of others, see [`Bus`].
+    serves: bool,
     /// `halt`, `reboot`, `crash`: it does so once it has started.
     at_once: Option<ShutdownReason>,
     /// The words of [`Front`].
@@ -56,6 +59,7 @@ impl Manners {
                 b"deaf" => manners.deaf = true,
                 b"lazy" => manners.lazy = true,
                 b"crash-asked" => manners.crash_asked = true,
+                b"serves" => manners.serves = true,
                 b"halt" => manners.at_once = Some(ShutdownReason::Poweroff),
                 b"reboot" => manners.at_once = Some(ShutdownReason::Reboot),
                 b"crash" => manners.at_once = Some(ShutdownReason::Crash),
@@ -67,8 +71,8 @@ impl Manners {
 }
 
 /// Starts the kernel of a domain, which ends with the domain or with the machine.
-pub(crate) fn start(xen: &Arc<Hypervisor>, run: Run, boot: Boot) {
-    let (kernel, dom) = (Kernel { xen: Arc::clone(xen), whom: run }, run.dom);
+pub(crate) fn start(xen: &Arc<Hypervisor>, run: Run, linux: Arc<Linux>, boot: Boot) {
+    let (kernel, dom) = (Kernel { xen: Arc::clone(xen), whom: run, linux }, run.dom);
     let hold = xen.time.hold();
     let life = move || {
         kernel.xen.time.note();
@@ -85,6 +89,7 @@ pub(crate) fn start(xen: &Arc<Hypervisor>, run: Run, boot: Boot) {
 struct Kernel {
     xen: Arc<Hypervisor>,
     whom: Run,
+    linux: Arc<Linux>,
 }
 
 impl Kernel {
@@ -124,11 +129,19 @@ impl Kernel {
             manners: manners.front,
             devices: BTreeMap::new(),
         };
+        let (linux, xen) = (Arc::clone(&self.linux), Arc::clone(&self.xen));
+        let (bus, mut served) = (Bus { linux, xen, whom: self.whom }, Devices::default());
         loop {
             changes.wait(store.clock().after(Duration::MAX))?;
             while changes.try_next()?.is_some() {}
             if let Some(Crashed) = fronts.look()? {
                 return Ok(Some(ShutdownReason::Crash));
+            }
+            if manners.serves
+                && let Err(error) = bus.look(store, &mut served)
+                && error.kind() == Kind::Unavailable
+            {
+                return Err(error);
             }
             if manners.deaf {
                 continue;

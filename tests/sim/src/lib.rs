@@ -23,8 +23,8 @@
 //! page by page, event channels; a xenstored that maps rings and hears of deaths; guests that
 //! start, write to the store over their own ring and obey a request to stop, or not, as words of
 //! their command line say (`deaf`, `lazy`, `crash-asked`, `halt`, `reboot`, `crash`), with drivers
-//! for disks, network interfaces and consoles that behave as a [`Front`] says; a control domain whose
-//! [`Linux`] has files, block devices, loop devices, bridges and backends that behave as a [`Back`]
+//! for disks, network interfaces and consoles that behave as a [`Front`] says, and that serve others
+//! themselves (`serves`); a control domain whose [`Linux`] has files, block devices, loop devices, bridges and backends that behave as a [`Back`]
 //! says; [faults](How) at any call or request of a [`Process`], its death included; a [`Snapshot`]
 //! of what an operation could leave behind; if wanted, a clock that [jumps](Pace::Jumping) when
 //! nothing happens, so that a wait of a minute takes a moment.

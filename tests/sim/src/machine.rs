@@ -1,5 +1,6 @@
 //! The machine: what it is made of, and who runs on it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -14,6 +15,7 @@ use crate::linux::{Bus, Linux};
 use crate::process::Process;
 use crate::time::{Hold, Pace, Ticker};
 use crate::xen::Xen;
+use crate::xen::domain::{Domain, Run};
 use crate::{guest, store};
 
 /// What a machine is made of.
@@ -53,10 +55,15 @@ pub struct Machine {
     xen: Arc<Hypervisor>,
     store: Arc<Mutex<Option<Running>>>,
     linux: Arc<Linux>,
+    /// Those of other domains that run, or ran.
+    elsewhere: Arc<Mutex<Elsewhere>>,
     /// The programs that were started.
     processes: Arc<Mutex<Vec<Weak<Process>>>>,
     _power: Arc<Power>,
 }
+
+/// The Linux of each domain that is not the control domain.
+type Elsewhere = BTreeMap<DomId, (Run, Arc<Linux>)>;
 
 /// With the last who has the machine its power goes, and guests end.
 #[derive(Debug)]
@@ -80,7 +87,8 @@ impl Machine {
         let xen = Arc::new(Hypervisor::new(Xen::start(hardware), Ticker::new(hardware.pace)));
         let store = Arc::new(Mutex::new(Some(store::start(&xen)?)));
         let _power = Arc::new(Power(Arc::clone(&xen)));
-        Ok(Self { xen, store, linux: Arc::default(), processes: Arc::default(), _power })
+        let (linux, elsewhere, processes) = Default::default();
+        Ok(Self { xen, store, linux, elsewhere, processes, _power })
     }
 
     /// Starts a program in domain 0, with which nothing goes wrong.
@@ -146,6 +154,17 @@ impl Machine {
         Ok(())
     }
 
+    /// The Linux of another domain that runs, whose devices it serves if its command line says `serves`.
+    pub fn linux_of(&self, dom: DomId) -> Option<Arc<Linux>> {
+        let run = self.xen(|xen| xen.dom(dom).ok().map(|domain| domain.run()))?;
+        let there = self.elsewhere();
+        there.get(&dom).filter(|(of, _)| *of == run).map(|(_, linux)| Arc::clone(linux))
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, Elsewhere> {
+        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The Linux of its control domain.
     pub fn linux(&self) -> &Linux {
         &self.linux
@@ -155,7 +174,9 @@ impl Machine {
     pub(crate) fn drive(&self) {
         if self.linux.begin_to_drive() {
             let (linux, xen) = (Arc::clone(&self.linux), Arc::clone(&self.xen));
-            Bus { linux, xen, dom: DomId::DOM0 }.start(Arc::downgrade(&self.store));
+            let whom = xen.call(|xen| xen.dom(DomId::DOM0).map(|dom0| dom0.run()));
+            let whom = whom.expect("a machine has a domain 0");
+            Bus { linux, xen, whom }.start(Arc::downgrade(&self.store));
         }
     }
 
@@ -182,7 +203,13 @@ impl Machine {
             Some((domain.run(), domain.boot.take()?))
         });
         if let Some((run, boot)) = boot {
-            guest::start(&self.xen, run, boot);
+            let linux = Arc::<Linux>::default();
+            let runs = self.xen(|xen| xen.domains.values().map(Domain::run).collect::<Vec<_>>());
+            let mut elsewhere = self.elsewhere();
+            elsewhere.retain(|_, (run, _)| runs.contains(run));
+            elsewhere.insert(dom, (run, Arc::clone(&linux)));
+            drop(elsewhere);
+            guest::start(&self.xen, run, linux, boot);
         }
     }
 }

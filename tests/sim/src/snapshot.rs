@@ -28,8 +28,8 @@ pub struct Snapshot {
     ports: BTreeMap<DomId, Vec<String>>,
     /// The nodes of the store with values and permissions.
     store: BTreeMap<String, String>,
-    /// What the control domain's Linux has of devices.
-    linux: Left,
+    /// What the Linux of each domain has of devices, the control domain's first.
+    linux: Vec<(DomId, Left)>,
     /// What programs watch in the store.
     watches: Vec<String>,
 }
@@ -43,7 +43,11 @@ impl Machine {
         let store = Client::from_stream(self.connect()?).map_err(io::Error::other)?;
         let mut nodes = BTreeMap::new();
         walk(&store, Path::ROOT, &mut nodes).map_err(io::Error::other)?;
-        let (linux, watches) = (self.linux().left(), self.watched());
+        let watches = self.watched();
+        let mut linux = vec![(DomId::DOM0, self.linux().left())];
+        for dom in self.xen(|xen| xen.domains.keys().copied().collect::<Vec<_>>()) {
+            linux.extend(self.linux_of(dom).map(|there| (dom, there.left())));
+        }
         Ok(self.xen(|xen| Snapshot {
             domains: xen.domains.values().map(|domain| (domain.id, domain.summary())).collect(),
             free_pages: xen.heap.free(),

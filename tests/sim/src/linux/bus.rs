@@ -27,6 +27,8 @@ use xs_server::Running;
 use super::{Back, Linux};
 use crate::hypervisor::Hypervisor;
 use crate::store::{below, event};
+use crate::xen::Xen;
+use crate::xen::domain::Run;
 use crate::xen::ports::Listener;
 
 /// The backends of one domain.
@@ -34,8 +36,12 @@ use crate::xen::ports::Listener;
 pub(crate) struct Bus {
     pub(crate) linux: Arc<Linux>,
     pub(crate) xen: Arc<Hypervisor>,
-    pub(crate) dom: DomId,
+    pub(crate) whom: Run,
 }
+
+/// The devices that the backends of a domain have.
+#[derive(Debug, Default)]
+pub(crate) struct Devices(BTreeMap<Name, Device>);
 
 /// Which device: kind, domain and number, as the path has them.
 pub(super) type Name = [String; 3];
@@ -51,7 +57,7 @@ pub(super) struct Device {
     pub(super) state: u32,
     pub(super) manners: Back,
     disk: Option<RawFd>,
-    link: Option<u32>,
+    pub(super) link: Option<u32>,
     pub(super) port: Option<Port>,
     /// What QEMU takes the frontend's state for, once it has looked.
     pub(super) other: Option<u32>,
@@ -63,7 +69,7 @@ impl Bus {
         let run = move || {
             // The clock does not jump while the drivers have something to do.
             self.xen.time.join();
-            let mut devices = BTreeMap::new();
+            let mut devices = Devices::default();
             while let Some(running) = store.upgrade() {
                 let stream = {
                     let running = running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,7 +88,7 @@ impl Bus {
         thread::Builder::new().name("backends".into()).spawn(run).map(drop).expect("a thread");
     }
 
-    fn serve(&self, store: &Client, devices: &mut BTreeMap<Name, Device>) -> xs::Result<()> {
+    fn serve(&self, store: &Client, devices: &mut Devices) -> xs::Result<()> {
         let mut changes = store.watch(&Path::DOMAINS)?;
         loop {
             changes.wait(Deadline::after(Duration::MAX))?;
@@ -91,7 +97,9 @@ impl Bus {
         }
     }
 
-    fn look(&self, store: &Client, devices: &mut BTreeMap<Name, Device>) -> xs::Result<()> {
+    /// Looks at all devices, and does what their drivers do.
+    pub(crate) fn look(&self, store: &Client, devices: &mut Devices) -> xs::Result<()> {
+        let Devices(devices) = devices;
         let there = self.there(store)?;
         let gone: Vec<_> = devices.keys().filter(|name| !there.contains(name)).cloned().collect();
         for name in gone {
@@ -118,9 +126,18 @@ impl Bus {
         Ok(())
     }
 
+    /// The longest value that the store takes from this domain.
+    fn largest(&self) -> usize {
+        if self.whom.dom == DomId::DOM0 { LARGEST } else { LARGEST_OF_GUEST }
+    }
+
+    fn home(&self) -> Path {
+        Path::domain(self.whom.dom)
+    }
+
     /// The devices that have nodes.
     fn there(&self, store: &Client) -> xs::Result<Vec<Name>> {
-        let top = Path::domain(self.dom).join("backend");
+        let top = self.home().join("backend");
         let mut found = Vec::new();
         for kind in ["vbd", "vif", CONSOLE] {
             let of_kind = top.join(kind);
@@ -137,7 +154,7 @@ impl Bus {
 
     /// `xenbus_probe_node`, and the driver's `probe`.
     fn probe(&self, store: &Client, name: &Name) -> xs::Result<Option<Device>> {
-        let top = Path::domain(self.dom).join("backend");
+        let top = self.home().join("backend");
         let node = name.iter().fold(top, |path, word| below(&path, word));
         let manners = self.linux.lock().manners;
         if state_at(store, &node)? != INITIALISING || manners == Back::Absent {
@@ -173,7 +190,7 @@ impl Bus {
             Back::SkipsStates => device.switch(store, CONNECTED)?,
             Back::WritesNonsense => device.tell(store, &[("state", "four")])?,
             Back::WritesLarge => {
-                let long = "x".repeat(LARGEST);
+                let long = "x".repeat(self.largest());
                 device.tell(
                     store,
                     &[("hotplug-error", &long), ("state", &long), ("nonsense", &long)],
@@ -193,6 +210,7 @@ impl Bus {
             }
             _ => device.switch(store, INIT_WAIT)?,
         }
+        self.hotplug(store, &device)?;
         if manners == Back::DiesInHandshake {
             self.release(&device);
             return Ok(None);
@@ -302,7 +320,7 @@ impl Bus {
         }
         // Only the script's word counts (`hotplug_status_changed`).
         let said = store.read_opt(&device.node.join("hotplug-status"))?;
-        if said.is_some_and(|said| !said.is_empty()) {
+        if said.as_deref() == Some(b"connected") {
             self.connected(store, device)?;
         }
         Ok(())
@@ -313,8 +331,9 @@ impl Bus {
         let Ok(bell) = event() else { return false };
         let theirs = (device.frontend_id, port);
         let listener = Listener::Bell(Arc::new(bell));
-        let bound = self.xen.call(|xen| xen.bind_interdomain(self.dom, theirs, listener));
-        device.port = bound.ok();
+        let dom = self.whom.dom;
+        let bound = |xen: &mut Xen| xen.bind_interdomain(dom, theirs, listener).ok();
+        device.port = self.xen.call_by(self.whom, bound).flatten();
         device.port.is_some()
     }
 
@@ -330,13 +349,14 @@ impl Bus {
 
     pub(super) fn disconnect(&self, device: &mut Device) {
         if let Some(port) = device.port.take() {
-            self.xen.call(|xen| xen.close_port(self.dom, port)).unwrap_or_default();
+            let close = |xen: &mut Xen| xen.close_port(self.whom.dom, port).unwrap_or_default();
+            self.xen.call_by(self.whom, close).unwrap_or_default();
         }
     }
 
     /// `xenbus_dev_fatal`: says what failed, and closes.
     fn fatal(&self, store: &Client, device: &mut Device, what: &str) -> xs::Result<()> {
-        let errors = Path::domain(self.dom).join("error").join("backend");
+        let errors = self.home().join("error").join("backend");
         let node = device.name.iter().fold(errors, |path, word| below(&path, word));
         store.write(&node.join("error"), what)?;
         device.switch(store, CLOSING)
@@ -354,6 +374,7 @@ impl Bus {
             _ => Ok(()),
         };
         self.release(&device);
+        self.unplug(store, &device)?;
         told
     }
 
@@ -368,7 +389,7 @@ impl Bus {
 }
 
 impl Device {
-    fn is_disk(&self) -> bool {
+    pub(super) fn is_disk(&self) -> bool {
         self.name[0] == "vbd"
     }
 
@@ -386,7 +407,7 @@ impl Device {
         self.name.join("-")
     }
 
-    fn interface(&self) -> String {
+    pub(super) fn interface(&self) -> String {
         format!("vif{}.{}", self.name[1], self.name[2])
     }
 
@@ -457,6 +478,9 @@ const CONSOLE: &str = "console";
 
 /// The longest value of a node (`XENSTORE_PAYLOAD_MAX` with a path beside it).
 const LARGEST: usize = 3900;
+
+/// The same of a domain with quotas.
+const LARGEST_OF_GUEST: usize = 1900;
 
 /// `xen_blkbk_probe`.
 const DISK_OFFER: [(&str, &str); 2] = [("max-ring-page-order", "4"), ("feature-persistent", "1")];

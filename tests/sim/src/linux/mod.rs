@@ -1,4 +1,4 @@
-//! The Linux of a control domain, as far as devices of guests touch it: files, block devices, loop
+//! The Linux of a control domain, or of another one that serves devices, as far as devices of guests touch it: files, block devices, loop
 //! devices, network interfaces, the folders of `/proc` and `/sys` that tell of them, and the
 //! backends.
 //!
@@ -15,19 +15,20 @@ mod net;
 mod qemu;
 mod script;
 mod system;
+mod udev;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::back::Back;
-pub(crate) use self::bus::Bus;
+pub(crate) use self::bus::{Bus, Devices};
 pub use self::script::Script;
 pub(crate) use self::system::Dom0;
 use block::Blocks;
 use net::Links;
 
-/// The Linux of a control domain.
+/// The Linux of a control domain, or of another domain that serves devices.
 #[derive(Debug, Default)]
 pub struct Linux(Mutex<State>);
 

@@ -41,6 +41,14 @@ impl Links {
         index
     }
 
+    /// Puts an interface into a bridge and has it go; whether there are both.
+    pub(super) fn join(&mut self, name: &str, bridge: &str) -> bool {
+        let bridge = self.links.get(bridge).filter(|link| link.is_bridge).map(|link| link.index);
+        let (Some(bridge), Some(link)) = (bridge, self.links.get_mut(name)) else { return false };
+        (link.master, link.up) = (bridge, true);
+        true
+    }
+
     /// Removes an interface, whatever its name is by now.
     pub(super) fn remove(&mut self, index: u32) {
         self.links.retain(|_, link| link.index != index);
