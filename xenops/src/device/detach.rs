@@ -104,9 +104,12 @@ impl Host {
         if self.has_gone(ends.server)? {
             return Ok(Parting::Drop);
         }
-        let parting = unplug::begin(&self.within(limits).store, ends, hard)?;
+        let store = &self.within(limits).store;
+        let elsewhere = hotplug::Elsewhere::of(store, ends)?;
+        let parting = unplug::begin(store, ends, hard)?;
         if parting != Parting::Drop {
-            let keep_on = || !limits.cancel.requested() && !hotplug::has_let_go(self, record);
+            let let_go = || hotplug::has_let_go(self, record) || elsewhere.has_let_go(store, ends);
+            let keep_on = || !limits.cancel.requested() && !let_go();
             match unplug::await_closed(&self.store, ends, limits.deadline, keep_on) {
                 Err(Setback::Stopped) => limits.check()?,
                 closed => closed?,
@@ -167,8 +170,12 @@ impl Host {
             let begun = read.and_then(|record| {
                 check_removable(&record)?;
                 self.check_machine(record.ends().server)?;
-                // All of them begin to go before the first is waited for.
-                unplug::begin(&self.store, record.ends(), true)?;
+                // All of them begin to go before the first is waited for. What one shows that has gone by
+                // itself is not written over.
+                let ends = record.ends();
+                if !hotplug::Elsewhere::of(&self.store, ends)?.has_let_go(&self.store, ends) {
+                    unplug::begin(&self.store, ends, true)?;
+                }
                 Ok(record)
             });
             match begun {

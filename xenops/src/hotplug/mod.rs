@@ -27,8 +27,9 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use devices::{Ends, Kind, Plug, Record, Setback, Sighting, plug, unplug};
+use devices::{Ends, Kind, Plug, Record, Setback, Sighting, XenbusState, plug, unplug};
 use xen_types::DomId;
+use xs::Client;
 
 use self::image::Image;
 pub(crate) use self::linux::Linux;
@@ -208,6 +209,36 @@ pub(crate) fn has_let_go(host: &Host, record: &Record) -> bool {
     let ends = record.ends();
     let gone = |system| kernel::has_let_go(system, ends);
     ends.server == DomId::DOM0 && !ends.served_as.is_qemus() && host.system().is_ok_and(gone)
+}
+
+/// What tells that another domain has let go of a device where its state does not: what scripts said there,
+/// and take back once the driver has let go. A driver's last state can cross the request to close, and it
+/// goes without another one when the frontend vanishes or has no state (`xenbus_dev_remove`, Linux 6.1).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Elsewhere {
+    had_part: bool,
+}
+
+impl Elsewhere {
+    /// Before anything is asked.
+    pub(crate) fn of(store: &Client, ends: &Ends) -> xs::Result<Self> {
+        if ends.server == DomId::DOM0 {
+            return Ok(Self { had_part: false });
+        }
+        let seen = Sighting::read(store, ends)?;
+        // What is connected had the host's part.
+        let connected = seen.backend == Some(XenbusState::Connected);
+        Ok(Self { had_part: connected || seen.hotplug_status.as_deref() == Some(CONNECTED) })
+    }
+
+    /// Whether the scripts have taken back what they did, or what is connected has nothing of theirs.
+    pub(crate) fn has_let_go(self, store: &Client, ends: &Ends) -> bool {
+        let gone = |seen: Sighting| {
+            let connected = seen.backend == Some(XenbusState::Connected);
+            seen.hotplug_status.is_none() && (self.had_part || connected)
+        };
+        ends.server != DomId::DOM0 && Sighting::read(store, ends).is_ok_and(gone)
+    }
 }
 
 /// Waits until the kernel's backend holds nothing of a device.

@@ -3,6 +3,7 @@
 
 mod backends;
 mod consoles;
+mod elsewhere;
 mod guests;
 
 use std::time::Duration;
@@ -39,6 +40,10 @@ impl Case {
     fn with(front: Front) -> Self {
         let site = site();
         let host = site.driving(&site.machine.process());
+        Self::on(site, host, front)
+    }
+
+    fn on(site: Site, host: Host, front: Front) -> Self {
         let empty = site.machine.snapshot().unwrap();
         let dom = site.create(&host, GuestKind::Pvh, front.word()).unwrap();
         is_up(&host, dom);
