@@ -2,67 +2,24 @@
 
 #![allow(clippy::unwrap_used, reason = "also in what tests share")]
 
+mod support;
+
 use devices::media::{self, Inserted, Tray};
 use devices::pause::{self, Asked};
-use devices::{Ends, Medium, Spec, Tree, Vbd, Vif, plug, port};
-use xen_types::{DomId, Gfn, Port};
-use xs::{Client, Path, Perms, Store as _, View as _};
-use xs_server::{Core, Life, Link, Machine, NoRing, Quotas, Running, Server};
-
-/// A machine on which every domain lives, and none has a ring.
-struct Crowd;
-
-impl Machine for Crowd {
-    fn domain(&self, _: DomId) -> Option<Life> {
-        Some(Life::Alive)
-    }
-
-    fn connect(&mut self, _: DomId, _: Gfn, _: Port) -> Result<Box<dyn Link>, NoRing> {
-        Err(NoRing)
-    }
-}
-
-/// A store in which domain 7 has a device.
-struct Place {
-    store: Client,
-    ends: Ends,
-    _daemon: Running,
-}
+use devices::{Medium, Spec, Tree, Vbd, Vif, port};
+use support::{HOME, Place, dom};
+use xen_types::DomId;
+use xs::{Perms, Store as _, View as _};
 
 impl Place {
     fn with(spec: &impl Spec) -> Self {
-        let daemon = Server::new(Core::new(Box::new(Crowd), Quotas::default())).unwrap();
-        let daemon = daemon.spawn().unwrap();
-        let store = Client::from_stream(daemon.connect().unwrap()).unwrap();
-        store.write(&Path::from_static("/local/domain/7"), "").unwrap();
-        let place = Self { store, ends: spec.ends(dom()), _daemon: daemon };
-        let tree = spec.tree(dom());
-        assert!(place.store.transaction(|tx| plug::write(tx, &place.ends, &tree)).unwrap());
+        let place = Self::of(spec);
+        assert!(place.write().unwrap());
         place
     }
 
     fn of_drive() -> Self {
         Self::with(&drive())
-    }
-
-    fn back(&self, key: &'static str) -> Option<String> {
-        self.text(&self.ends.backend().join(key))
-    }
-
-    fn front(&self, key: &'static str) -> Option<String> {
-        self.text(&self.ends.frontend().join(key))
-    }
-
-    fn record(&self, key: &'static str) -> Option<String> {
-        self.text(&self.ends.record().join(key))
-    }
-
-    fn text(&self, path: &Path) -> Option<String> {
-        self.store.read_str_opt(path).unwrap()
-    }
-
-    fn set_back(&self, key: &'static str, value: &str) {
-        self.store.write(&self.ends.backend().join(key), value).unwrap();
     }
 
     fn insert(&self) -> xs::Result<Inserted> {
@@ -74,10 +31,6 @@ impl Place {
         self.store.rm(&self.ends.backend()).unwrap();
         self.store.rm(&self.ends.frontend()).unwrap();
     }
-}
-
-fn dom() -> DomId {
-    DomId::new(7).unwrap()
 }
 
 fn drive() -> Vbd {
@@ -140,7 +93,7 @@ fn a_drive_without_a_record_or_a_domain_is_not_brought_back() {
     place.store.rm(&place.ends.record()).unwrap();
     assert_eq!(place.insert().unwrap_err().kind(), xs::Kind::NotFound);
     let place = Place::of_drive();
-    place.store.rm(&Path::from_static("/local/domain/7")).unwrap();
+    place.store.rm(&HOME).unwrap();
     assert_eq!(place.insert().unwrap_err().kind(), xs::Kind::NotFound);
 }
 

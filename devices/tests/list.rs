@@ -2,26 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's own store")]
 
+mod support;
+
 use devices::{
     Channel, Device, DeviceId, Generic, Kind, Listed, NinePfs, Pci, PciFunction, Size, Spec, Vbd,
     Vdispl, Vif, Vusb, list, served,
 };
-use xen_types::{DomId, Gfn, Kind as ErrorKind, Port};
+use xen_types::{DomId, Kind as ErrorKind, Port};
 use xs::{Client, Path, Store};
-use xs_server::{Core, Life, Link, Machine, NoRing, Quotas, Running, Server};
-
-/// A machine on which every domain lives: nodes may belong to any.
-struct Crowded;
-
-impl Machine for Crowded {
-    fn domain(&self, _: DomId) -> Option<Life> {
-        Some(Life::Alive)
-    }
-
-    fn connect(&mut self, _: DomId, _: Gfn, _: Port) -> Result<Box<dyn Link>, NoRing> {
-        Err(NoRing)
-    }
-}
+use xs_server::Running;
 
 /// A store of its own, and a connection to it.
 struct Here {
@@ -31,10 +20,8 @@ struct Here {
 
 impl Here {
     fn new() -> Self {
-        let core = Core::new(Box::new(Crowded), Quotas::default());
-        let daemon = Server::new(core).unwrap().spawn().unwrap();
-        let store = Client::from_stream(daemon.connect().unwrap()).unwrap();
-        Self { store, _daemon: daemon }
+        let (store, _daemon) = support::empty_store();
+        Self { store, _daemon }
     }
 
     fn with(self, spec: &impl Spec) -> Self {
