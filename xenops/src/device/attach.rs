@@ -53,7 +53,7 @@ impl Host {
         not_control(dom).map_err(|problem| fail(problem.into()))?;
         let host = self.within(limits);
         let (_lock, uuid, _) = host.lock_devices(dom, limits).map_err(fail)?;
-        self.plug(&device, uuid, spec.tree(dom), options, limits)?;
+        host.plug(&device, uuid, spec.tree(dom), options, limits)?;
         Ok(device)
     }
 
@@ -89,8 +89,8 @@ impl Host {
         Ok(info.is_none_or(|info| State::of(&info) == State::Dying))
     }
 
-    /// Brings a device to the domain of this UUID. The caller holds the domain's lock. What is undone has a
-    /// time of its own.
+    /// Brings a device to the domain of this UUID. The caller holds the domain's lock, and this host is
+    /// within the limits. What is undone has a time of its own.
     pub(crate) fn plug(
         &self,
         device: &DeviceId,
@@ -110,8 +110,7 @@ impl Host {
             return Err(fail(Problem::NoServer(server).into()));
         }
         let hotplug = options.hotplug.for_ends(asked.ends());
-        let host = self.within(limits);
-        let mut ready = hotplug.prepare(&host, &asked, limits).map_err(fail)?;
+        let mut ready = hotplug.prepare(self, &asked, limits).map_err(fail)?;
         let (back, top) = (asked.ends().backend(), asked.ends().record());
         for (key, value) in &ready.nodes {
             tree.value(back.join(*key), value).value(top.join(*key), value);
@@ -123,7 +122,7 @@ impl Host {
         let ends = record.ends();
 
         let mut may_be_there = false;
-        let written = host.store.transaction(|tx| {
+        let written = self.store.transaction(|tx| {
             // From a write on only the commit is left, which counts even if its answer is lost.
             may_be_there = plug::write(tx, ends, &tree)?;
             Ok(may_be_there)
@@ -131,9 +130,9 @@ impl Host {
         ready.written();
         let brought = match written {
             Ok(false) => return Err(fail(Setback::Exists.into())),
-            Ok(true) => host.finish(&record, options, &ready, limits).and_then(|()| {
+            Ok(true) => self.finish(&record, options, &ready, limits).and_then(|()| {
                 // What was waited for may have been another's.
-                let gone = host.is_another(device.dom, uuid);
+                let gone = self.is_another(device.dom, uuid);
                 if gone { Err(Problem::NoSuchDomain.into()) } else { Ok(()) }
             }),
             Err(error) if !may_be_there => return Err(fail(error.into())),

@@ -50,7 +50,7 @@ impl Host {
             .map_err(|problem| fail(problem.into()))?;
         // A guest that has stopped has nobody to ask.
         let stopped = matches!(state, State::Shutdown(_));
-        let mut parted = self.unplug(&record, Some(uuid), stopped, limits);
+        let mut parted = host.unplug(&record, Some(uuid), stopped, limits);
         if options.force && parted.is_err() && limits.is_late() {
             let limits = self.device_removal_limits();
             parted = self.within(&limits).unplug(&record, Some(uuid), true, &limits);
@@ -63,7 +63,7 @@ impl Host {
 
     /// Takes a device away from the domain of this UUID, or from whoever had the number; returns what it
     /// could not. With `hard` the guest is not asked. The caller holds the domain's lock, or has destroyed
-    /// the domain.
+    /// the domain, and this host is within the limits.
     ///
     /// # Errors
     /// The other end did not let go of it: its nodes are still there then. A QEMU that does not, with
@@ -104,11 +104,11 @@ impl Host {
         if self.has_gone(ends.server)? {
             return Ok(Parting::Drop);
         }
-        let store = &self.within(limits).store;
-        let elsewhere = hotplug::Elsewhere::of(store, ends)?;
-        let parting = unplug::begin(store, ends, hard)?;
+        let elsewhere = hotplug::Elsewhere::of(&self.store, ends)?;
+        let parting = unplug::begin(&self.store, ends, hard)?;
         if parting != Parting::Drop {
-            let let_go = || hotplug::has_let_go(self, record) || elsewhere.has_let_go(store, ends);
+            let let_go =
+                || hotplug::has_let_go(self, record) || elsewhere.has_let_go(&self.store, ends);
             let keep_on = || !limits.cancel.requested() && !let_go();
             match unplug::await_closed(&self.store, ends, limits.deadline, keep_on) {
                 Err(Setback::Stopped) => limits.check()?,
