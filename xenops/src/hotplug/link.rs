@@ -41,12 +41,8 @@ pub(crate) fn connect(
     if let Err(source) = system.write(&ipv6, b"1").or_else(absent_is_fine) {
         return Err(Cause::File { what: "write", path: ipv6, source });
     }
-    let (port, bridge) = (index(system, setup.name)?, index(system, setup.bridge)?);
-    let message = up_in_bridge(port, bridge, setup.mtu);
-    request(system, &message, deadline).map_err(|source| Cause::File {
-        what: "put into its bridge",
-        path: facts(setup.name),
-        source,
+    change(system, setup.name, "put into its bridge", deadline, |port| {
+        Ok(up_in_bridge(port, index(system, setup.bridge)?, setup.mtu))
     })
 }
 
@@ -57,7 +53,7 @@ pub(crate) fn rename(
     new: &str,
     deadline: Deadline,
 ) -> Result<(), Cause> {
-    change(system, name, "rename", deadline, |index| renamed(index, new))
+    change(system, name, "rename", deadline, |index| Ok(renamed(index, new)))
 }
 
 /// Brings an interface up or down.
@@ -67,7 +63,7 @@ pub(crate) fn set_up(
     up: bool,
     deadline: Deadline,
 ) -> Result<(), Cause> {
-    change(system, name, "bring up or down", deadline, |index| up_or_down(index, up))
+    change(system, name, "bring up or down", deadline, |index| Ok(up_or_down(index, up)))
 }
 
 /// Sets the MTU of an interface.
@@ -77,20 +73,22 @@ pub(crate) fn set_mtu(
     mtu: u32,
     deadline: Deadline,
 ) -> Result<(), Cause> {
-    change(system, name, "set the MTU of", deadline, |index| with_mtu(index, mtu))
+    change(system, name, "set the MTU of", deadline, |index| Ok(with_mtu(index, mtu)))
 }
 
+/// Changes an interface by the message that its number is put into.
 fn change(
     system: &dyn System,
     name: &str,
     what: &'static str,
     deadline: Deadline,
-    message: impl FnOnce(u32) -> Vec<u8>,
+    message: impl FnOnce(u32) -> Result<Vec<u8>, Cause>,
 ) -> Result<(), Cause> {
     if !is_name(name) {
         return Err(Cause::File { what, path: facts("?"), source: io::ErrorKind::NotFound.into() });
     }
-    request(system, &message(index(system, name)?), deadline).map_err(|source| Cause::File {
+    let message = message(index(system, name)?)?;
+    request(system, &message, deadline).map_err(|source| Cause::File {
         what,
         path: facts(name),
         source,
