@@ -6,11 +6,11 @@ use devices::{DeviceId, Kind, Record, Setback};
 use xen_types::{DomId, DomainUuid};
 use xs::Path;
 
+use super::held::Held;
 use crate::domain::State;
 use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
 use crate::host::Host;
 use crate::hotplug::{self, Hotplug, field, qemu};
-use crate::lifecycle::not_control;
 use crate::limits::Limits;
 
 /// What a caller may choose about detaching.
@@ -41,19 +41,16 @@ impl Host {
     #[doc(alias = "libxl_device_nic_remove")]
     pub fn detach(&self, device: &DeviceId, options: DetachOptions, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("detach", device.clone(), cause);
-        not_control(device.dom).map_err(|problem| fail(problem.into()))?;
-        let host = self.within(limits);
-        let (_lock, uuid, state) = host.lock_devices(device.dom, limits).map_err(fail)?;
-        let record = Record::read(&host.store, device).map_err(|error| fail(error.into()))?;
-        check_removable(&record)
+        let Held { host, record, uuid, state, .. } = &self.hold(device, limits).map_err(fail)?;
+        check_removable(record)
             .and_then(|()| host.check_machine(record.ends().server))
             .map_err(|problem| fail(problem.into()))?;
         // A guest that has stopped has nobody to ask.
         let stopped = matches!(state, State::Shutdown(_));
-        let mut parted = host.unplug(&record, Some(uuid), stopped, limits);
+        let mut parted = host.unplug(record, Some(*uuid), stopped, limits);
         if options.force && parted.is_err() && limits.is_late() {
             let limits = self.device_removal_limits();
-            parted = self.within(&limits).unplug(&record, Some(uuid), true, &limits);
+            parted = self.within(&limits).unplug(record, Some(*uuid), true, &limits);
         }
         match parted.map_err(fail)? {
             left if left.is_empty() => Ok(()),

@@ -17,11 +17,11 @@ use xs::View;
 
 use super::AttachOptions;
 use super::check_handled;
+use super::held::Held;
 use crate::domain::State;
 use crate::error::{Cause, Error, Leftover, Problem, Result};
 use crate::host::Host;
 use crate::hotplug::{Hotplug, Ready};
-use crate::lifecycle::not_control;
 use crate::limits::Limits;
 
 /// What a caller may choose about taking a medium out.
@@ -50,12 +50,10 @@ impl Host {
         limits: &Limits,
     ) -> Result<()> {
         let fail = |cause: Cause| Error::new("put a medium into", drive.clone(), cause);
-        not_control(drive.dom).map_err(|problem| fail(problem.into()))?;
-        let host = self.within(limits);
-        let (_lock, ..) = host.lock_devices(drive.dom, limits).map_err(fail)?;
-        let (record, vbd) = host.drive(drive).map_err(fail)?;
-        let hotplug = Hotplug::of(&record).map_err(fail)?;
-        host.put_in(&record, vbd, path, AttachOptions { hotplug, connected }, limits)
+        let Held { host, record, .. } = &self.hold(drive, limits).map_err(fail)?;
+        let vbd = host.handled_drive(record).map_err(fail)?;
+        let hotplug = Hotplug::of(record).map_err(fail)?;
+        host.put_in(record, vbd, path, AttachOptions { hotplug, connected }, limits)
     }
 
     /// Takes out of a drive what is in it. The guest is asked to let go of it first; it loses the disk,
@@ -68,10 +66,8 @@ impl Host {
     #[doc(alias = "libxl_cdrom_insert")]
     pub fn eject(&self, drive: &DeviceId, options: EjectOptions, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("eject", drive.clone(), cause);
-        not_control(drive.dom).map_err(|problem| fail(problem.into()))?;
-        let host = self.within(limits);
-        let (_lock, _, state) = host.lock_devices(drive.dom, limits).map_err(fail)?;
-        let (record, vbd) = host.drive(drive).map_err(fail)?;
+        let Held { host, record, state, .. } = &self.hold(drive, limits).map_err(fail)?;
+        let vbd = host.handled_drive(record).map_err(fail)?;
         let ends = record.ends();
         let tray = Tray::read(&host.store, ends).map_err(|error| fail(error.into()))?;
         if tray.locked && !options.force {
@@ -82,10 +78,10 @@ impl Host {
         let whole = whole.map_err(|error| fail(error.into()))?.is_some();
         if !(vbd.source().is_empty() && whole) {
             let stopped = matches!(state, State::Shutdown(_));
-            let mut out = host.take_out(&record, vbd.clone(), stopped, limits);
+            let mut out = host.take_out(record, vbd.clone(), stopped, limits);
             if options.force && out.is_err() && limits.is_late() {
                 let limits = self.device_removal_limits();
-                out = self.within(&limits).take_out(&record, vbd, true, &limits);
+                out = self.within(&limits).take_out(record, vbd, true, &limits);
             }
             out.map_err(fail)?;
         }
@@ -105,16 +101,15 @@ impl Host {
         Tray::read(&self.store, record.ends()).map_err(|error| fail(error.into()))
     }
 
-    /// A drive whose medium is changed here.
-    fn drive(&self, device: &DeviceId) -> Result<(Record, Vbd), Cause> {
-        let record = Record::read(&self.store, device)?;
-        let vbd = as_drive(&record)?;
+    /// The drive that a record describes, if its medium is changed here.
+    fn handled_drive(&self, record: &Record) -> Result<Vbd, Cause> {
+        let vbd = as_drive(record)?;
         // QEMU's drive says more of why than that its kind is not handled.
         vbd.clone().with_medium(None)?;
-        check_handled(&record)?;
+        check_handled(record)?;
         self.check_machine(record.ends().server)?;
-        Hotplug::of(&record)?.takes_media()?;
-        Ok((record, vbd))
+        Hotplug::of(record)?.takes_media()?;
+        Ok(vbd)
     }
 
     /// Puts a medium into a drive. The caller holds the domain's lock.

@@ -28,6 +28,7 @@
 
 mod attach;
 mod detach;
+mod held;
 mod list;
 mod media;
 mod pause;

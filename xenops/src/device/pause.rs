@@ -1,12 +1,12 @@
 //! Stopping a disk for a while, where its backend can: see [`devices::pause`].
 
 use devices::pause::{self, Asked};
-use devices::{DeviceId, Ends, Kind, Record};
+use devices::{DeviceId, Ends, Kind};
 use xs::Condition;
 
+use super::held::Held;
 use crate::error::{Cause, Error, Problem, Result};
 use crate::host::Host;
-use crate::lifecycle::not_control;
 use crate::limits::Limits;
 
 impl Host {
@@ -57,17 +57,14 @@ impl Host {
         then: impl FnOnce(&Self, &Ends) -> Result<(), Cause>,
     ) -> Result<()> {
         let fail = |cause: Cause| Error::new(what, disk.clone(), cause);
-        not_control(disk.dom).map_err(|problem| fail(problem.into()))?;
         if disk.kind != Kind::Vbd {
             return Err(fail(Problem::NotA("disk").into()));
         }
-        let host = self.within(limits);
-        let (_lock, ..) = host.lock_devices(disk.dom, limits).map_err(fail)?;
-        let record = Record::read(&host.store, disk).map_err(|error| fail(error.into()))?;
+        let Held { host, record, .. } = &self.hold(disk, limits).map_err(fail)?;
         if record.ends().served_as == Kind::Qdisk {
             return Err(fail(Problem::NoPause.into()));
         }
-        then(&host, record.ends()).map_err(fail)
+        then(host, record.ends()).map_err(fail)
     }
 
     /// Whether a condition comes about by the deadline.

@@ -4,10 +4,10 @@ use devices::{DeviceId, Kind, Rate, Record, Vif, port};
 use xen_types::DomId;
 
 use super::check_handled;
+use super::held::Held;
 use crate::error::{Cause, Error, Problem, Result};
 use crate::host::Host;
 use crate::hotplug::{self, link};
-use crate::lifecycle::not_control;
 use crate::limits::Limits;
 
 /// Whether there is a cable in a network interface.
@@ -70,20 +70,17 @@ impl Host {
         then: impl FnOnce(&Self, &Record) -> Result<(), Cause>,
     ) -> Result<()> {
         let fail = |cause: Cause| Error::new(what, port.clone(), cause);
-        not_control(port.dom).map_err(|problem| fail(problem.into()))?;
         if !matches!(port.kind, Kind::Vif | Kind::Vwif) {
             return Err(fail(Problem::NotA("network interface").into()));
         }
-        let host = self.within(limits);
-        let (_lock, ..) = host.lock_devices(port.dom, limits).map_err(fail)?;
-        let record = Record::read(&host.store, port).map_err(|error| fail(error.into()))?;
-        check_handled(&record)
+        let Held { host, record, .. } = &self.hold(port, limits).map_err(fail)?;
+        check_handled(record)
             .and_then(|()| match record.ends().server {
                 DomId::DOM0 => host.system().map(drop),
                 // Its port is in another domain.
                 server => Err(Problem::OtherServer(server)),
             })
             .map_err(|problem| fail(problem.into()))?;
-        then(&host, &record).map_err(fail)
+        then(host, record).map_err(fail)
     }
 }
