@@ -10,7 +10,7 @@
 //! That the frontend connects is the guest's business: it may be paused, or have no driver.
 
 use xen_types::{Deadline, DomId};
-use xs::{Client, Store};
+use xs::{Client, Store, ask};
 
 use crate::handshake::XenbusState;
 use crate::id::Ends;
@@ -39,9 +39,8 @@ pub fn write(tx: &impl Store, ends: &Ends, tree: &Tree) -> xs::Result<bool> {
     if there.iter().any(Option::is_some) {
         return Ok(false);
     }
-    for remains in [ends.frontend(), ends.error(), ends.device.error()] {
-        tx.rm_if_exists(&remains)?;
-    }
+    let remains = [ends.frontend(), ends.error(), ends.device.error()];
+    tx.batch(remains.iter().map(ask::rm_if_exists)).into_iter().collect::<xs::Result<()>>()?;
     tree.write_to(tx)?;
     Ok(true)
 }

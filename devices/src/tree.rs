@@ -1,8 +1,9 @@
 //! A set of nodes to be written together.
 
 use std::fmt;
+use std::iter;
 
-use xs::{Path, Perms, Store};
+use xs::{Path, Perms, Store, ask};
 
 /// One node: what it holds, and who may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,18 +50,17 @@ impl Tree {
         self
     }
 
-    /// Writes the nodes; inside a transaction they appear together or not at all.
+    /// Writes the nodes, in one flight; inside a transaction they appear together or not at all. Outside of
+    /// one, a node that is refused does not keep those after it from being written.
     ///
     /// # Errors
     /// The first node that the store refuses.
     pub fn write_to(&self, store: &impl Store) -> xs::Result<()> {
-        for node in &self.0 {
-            store.write(&node.path, &node.value)?;
-            if let Some(perms) = &node.perms {
-                store.set_perms(&node.path, perms)?;
-            }
-        }
-        Ok(())
+        let asks = self.0.iter().flat_map(|node| {
+            let perms = node.perms.as_ref().map(|perms| ask::set_perms(&node.path, perms));
+            iter::once(ask::write(&node.path, &node.value)).chain(perms)
+        });
+        store.batch(asks).into_iter().collect()
     }
 
     /// The nodes.

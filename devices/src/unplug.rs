@@ -18,7 +18,7 @@
 //! `state`. What it does notice is a frontend that has closed, so that is written in the guest's place.
 
 use xen_types::Deadline;
-use xs::{Client, Path, Store, View};
+use xs::{Client, Path, Store, View, ask};
 
 use crate::handshake::{Link, XenbusState};
 use crate::id::Ends;
@@ -58,8 +58,11 @@ impl Parting {
 /// # Errors
 /// The store said no, or was silent.
 pub fn begin(store: &Client, ends: &Ends, hard: bool) -> xs::Result<Parting> {
-    let back = ends.backend();
-    let (state, online) = (back.join("state"), back.join("online"));
+    let (front, back) = (ends.frontend(), ends.backend());
+    let (state, online, front_state) =
+        (back.join("state"), back.join("online"), front.join("state"));
+    let (closing, closed) =
+        (XenbusState::Closing.raw().to_string(), XenbusState::Closed.raw().to_string());
     store.transaction(|tx| {
         let shown = tx.read_opt(&state)?.map(|value| XenbusState::parse(&value));
         let parting = match Parting::from(shown) {
@@ -69,29 +72,21 @@ pub fn begin(store: &Client, ends: &Ends, hard: bool) -> xs::Result<Parting> {
         if parting == Parting::Drop {
             return Ok(parting);
         }
-        tx.write(&online, "0")?;
-        if shown != Some(XenbusState::Closed) {
-            tx.write(&state, XenbusState::Closing.raw().to_string())?;
-        }
-        if parting == Parting::Cut {
-            cut(tx, ends)?;
-        }
+        let asked = [
+            Some(ask::write(&online, "0")),
+            (shown != Some(XenbusState::Closed)).then(|| ask::write(&state, &closing)),
+            match parting {
+                // A write would make a frontend again that has gone.
+                Parting::Cut if ends.served_as.is_qemus() => {
+                    tx.read_opt(&front_state)?.map(|_| ask::write(&front_state, &closed))
+                }
+                Parting::Cut => Some(ask::rm_if_exists(&front)),
+                _ => None,
+            },
+        ];
+        tx.batch(asked.into_iter().flatten()).into_iter().collect::<xs::Result<()>>()?;
         Ok(parting)
     })
-}
-
-/// Lets the backend see that there is no frontend any more.
-fn cut(tx: &impl Store, ends: &Ends) -> xs::Result<()> {
-    let front = ends.frontend();
-    if !ends.served_as.is_qemus() {
-        return tx.rm_if_exists(&front).map(drop);
-    }
-    let state = front.join("state");
-    // A write would make the frontend again.
-    match tx.read_opt(&state)? {
-        Some(_) => tx.write(&state, XenbusState::Closed.raw().to_string()),
-        None => Ok(()),
-    }
 }
 
 /// Waits until the backend has let go of a device that [`begin`] asked for. `keep_on` is asked ten
