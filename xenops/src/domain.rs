@@ -55,7 +55,10 @@ impl Host {
     pub fn domains(&self) -> Result<Vec<Domain>> {
         let fail = |cause: Cause| Error::new("list domains", Subject::Host, cause);
         let infos = self.xc.domains().map_err(|error| fail(error.into()))?;
-        infos.iter().map(|info| self.describe(info)).collect::<Result<_, _>>().map_err(fail)
+        let paths: Vec<_> = infos.iter().map(|info| DomainPaths(info.id).name()).collect();
+        let names = self.store.read_each(&paths).map_err(|error| fail(error.into()))?;
+        let named = infos.iter().zip(names);
+        Ok(named.map(|(info, name)| described(info, name)).collect())
     }
 
     /// One domain by its number.
@@ -109,21 +112,26 @@ impl Host {
     }
 
     fn describe(&self, info: &DomainInfo) -> Result<Domain, Cause> {
-        Ok(Domain {
-            id: info.id,
-            uuid: info.uuid,
-            name: self.name(info.id)?,
-            state: State::of(info),
-            memory: info.current_pages.to_kib(),
-            vcpus: info.online_vcpus,
-            cpu_time: info.cpu_time,
-        })
+        Ok(described(info, self.store.read_opt(&DomainPaths(info.id).name())?))
     }
 
     /// The name of a domain, if it has one that is text.
     pub(crate) fn name(&self, dom: DomId) -> Result<Option<String>, xs::Error> {
         let name = self.store.read_opt(&DomainPaths(dom).name())?;
         Ok(name.and_then(|name| String::from_utf8(name).ok()))
+    }
+}
+
+/// A domain by the hypervisor's record and by its name in the xenstore.
+fn described(info: &DomainInfo, name: Option<Vec<u8>>) -> Domain {
+    Domain {
+        id: info.id,
+        uuid: info.uuid,
+        name: name.and_then(|name| String::from_utf8(name).ok()),
+        state: State::of(info),
+        memory: info.current_pages.to_kib(),
+        vcpus: info.online_vcpus,
+        cpu_time: info.cpu_time,
     }
 }
 
