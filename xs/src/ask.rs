@@ -6,7 +6,7 @@
 use xen_types::{DomId, Gfn, Port};
 
 use crate::error::{Cause, Error, Result, Subject};
-use crate::path::Path;
+use crate::path::{Name, Path};
 use crate::perms::Perms;
 use crate::proto::{ErrorCode, Features, Reply, Request};
 
@@ -49,6 +49,13 @@ pub fn read_opt(path: &Path) -> Ask<'_, Option<Vec<u8>>> {
 /// [`View::read_str_opt`](crate::View::read_str_opt).
 pub fn read_str_opt(path: &Path) -> Ask<'_, Option<String>> {
     node("read", path, Request::Read(path), |answer| found(answer)?.map(text).transpose())
+}
+
+/// As [`View::directory`](crate::View::directory); `None` if there is no such node. A list over 4 KiB,
+/// which the C daemon has only in parts, fails with [`Kind::Invalid`](crate::Kind::Invalid).
+pub fn directory_opt(path: &Path) -> Ask<'_, Option<Vec<Name>>> {
+    let understand = |answer| Ok(found(answer)?.map(|reply| reply.names()).transpose()?);
+    node("list", path, Request::Directory(path), understand)
 }
 
 /// [`View::perms`](crate::View::perms).

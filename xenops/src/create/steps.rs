@@ -177,8 +177,9 @@ impl<'a> Creation<'a> {
                 Err(why) => left.push(Leftover { what: Remnant::Domain(dom), why }),
             }
         }
-        let nodes = self.nodes.into_iter().rev();
-        left.extend(host.remove_nodes(nodes.filter(|path| !stays(path))));
+        for path in self.nodes.into_iter().rev().filter(|path| !stays(path)) {
+            left.extend(host.remove_nodes([path]));
+        }
         if let (Some(dom), true) = (self.dom, self.devices) {
             left.extend(host.remove_libxl_files(dom, self.uuid));
         }

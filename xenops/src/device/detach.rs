@@ -4,7 +4,6 @@ use devices::paths::DomainPaths;
 use devices::unplug::{self, Parting};
 use devices::{DeviceId, Kind, Record, Setback};
 use xen_types::{DomId, DomainUuid};
-use xs::Path;
 
 use super::held::Held;
 use crate::domain::State;
@@ -86,7 +85,10 @@ impl Host {
             self.part(record, hard, limits)?;
         }
         check_same()?;
-        left.extend(self.remove_unplugged(record, unplug::nodes(ends), limits)?);
+        left.extend(self.remove_unplugged(record, limits)?);
+        // The last one: it says what there is to remove.
+        let removing = self.within(&self.removal_limits());
+        left.extend(removing.remove_nodes([ends.record()]));
         Ok(left)
     }
 
@@ -115,16 +117,17 @@ impl Host {
         Ok(parting)
     }
 
-    /// What is left to do once the other end has let go: the host's part, and these nodes.
+    /// What is left to do once the other end has let go: the host's part, and all nodes but the record.
     pub(crate) fn remove_unplugged(
         &self,
         record: &Record,
-        nodes: Vec<Path>,
         limits: &Limits,
     ) -> Result<Vec<Leftover>, Cause> {
-        let (device, server) = (&record.ends().device, record.ends().server);
+        let ends = record.ends();
+        let device = &ends.device;
         // Of a domain that has gone nothing is to be waited for.
-        let hotplug = if self.has_gone(server)? { Hotplug::Native } else { Hotplug::of(record)? };
+        let hotplug =
+            if self.has_gone(ends.server)? { Hotplug::Native } else { Hotplug::of(record)? };
         let mut left = Vec::new();
         // The scripts read the backend's nodes.
         if hotplug != Hotplug::Native {
@@ -133,11 +136,16 @@ impl Host {
             left.extend(released.err().map(|why| Leftover::device(device, why)));
         }
         // In a time of its own: scripts may have used up all of it.
-        left.extend(self.within(&self.removal_limits()).remove_nodes(nodes));
-        // A backend that never connected lets go when its nodes vanish.
+        let removing = || self.within(&self.removal_limits());
+        let both = [ends.frontend(), ends.backend()];
+        let errors = unplug::nodes(ends).into_iter();
+        let errors = errors.filter(|path| !both.contains(path) && *path != ends.record());
+        left.extend(removing().remove_nodes(both.clone()));
+        // A backend that never connected lets go when its nodes vanish, and may tell of an error until then.
         if let Err(why) = hotplug::await_released(self, record, limits) {
             left.push(Leftover::device(device, why));
         }
+        left.extend(removing().remove_nodes(errors));
         Ok(left)
     }
 

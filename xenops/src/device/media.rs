@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use devices::media::{self, Inserted, Tray};
-use devices::{DeviceId, Ends, Kind, Medium, Record, Setback, Spec, Tree, Vbd, plug, unplug};
+use devices::{DeviceId, Ends, Kind, Medium, Record, Setback, Spec, Tree, Vbd, plug};
 use xen_types::DomId;
 use xs::View;
 
@@ -214,8 +214,7 @@ impl Host {
     /// Removes the ends of a drive that nobody holds, and writes them as `tree` has them.
     fn write_anew(&self, old: &Record, tree: &Tree, limits: &Limits) -> Result<(), Cause> {
         let ends = old.ends();
-        let nodes = unplug::nodes(ends).into_iter().filter(|path| *path != ends.record());
-        let left = self.remove_unplugged(old, nodes.collect(), limits)?;
+        let left = self.remove_unplugged(old, limits)?;
         if let Some(left) = left.into_iter().next() {
             return Err(left.why);
         }
