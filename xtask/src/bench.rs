@@ -9,8 +9,9 @@ use clap::{Args, Subcommand};
 
 mod build;
 mod devices;
+mod in_lab;
 
-use crate::lab::images::XenRelease;
+use self::in_lab::InLab;
 
 /// What is measured.
 #[derive(Debug, Subcommand)]
@@ -26,28 +27,11 @@ pub(crate) enum Command {
         plot: bool,
     },
     /// Building guests on a real Xen, against the same calls from C and against xl: one table.
-    Build {
-        /// The release of Xen.
-        #[arg(long, value_name = "VERSION", default_value = "4.17")]
-        xen: XenRelease,
-        /// Fewer rounds: for a look, not for a verdict.
-        #[arg(long)]
-        quick: bool,
-        /// Fail if an aim is missed.
-        #[arg(long)]
-        strict: bool,
-    },
+    Build(InLab),
     /// Attaching and detaching devices on a real Xen, against xl: one table.
     Devices {
-        /// The release of Xen.
-        #[arg(long, value_name = "VERSION", default_value = "4.17")]
-        xen: XenRelease,
-        /// Fewer rounds: for a look, not for a verdict.
-        #[arg(long)]
-        quick: bool,
-        /// Fail if an aim is missed.
-        #[arg(long)]
-        strict: bool,
+        #[command(flatten)]
+        options: InLab,
         /// Only the cases whose name contains this.
         #[arg(long, value_name = "WORDS")]
         only: Option<String>,
@@ -73,10 +57,8 @@ pub(crate) fn run(root: &Path, command: &Command) -> Result<ExitCode> {
     let (program, options, plot) = match command {
         Command::Xs(options) => ("xs-table", options, false),
         Command::XsServer { options, plot } => ("xs-server-table", options, *plot),
-        Command::Build { xen, quick, strict } => return build::run(root, *xen, *quick, *strict),
-        Command::Devices { xen, quick, strict, only } => {
-            return devices::run(*xen, *quick, *strict, only.as_deref());
-        }
+        Command::Build(options) => return build::run(root, options),
+        Command::Devices { options, only } => return devices::run(options, only.as_deref()),
     };
     let flags = [
         (options.quick, "--quick"),
