@@ -77,8 +77,8 @@ impl Bus {
     ) -> xs::Result<()> {
         match other {
             INITIALISING if device.state == CLOSED && online => device.switch(store, INIT_WAIT),
-            // A QEMU that has not seen yet that it shall close connects once more; this one has.
-            INITIALISED | CONNECTED if device.state != CONNECTED && online => {
+            // QEMU would connect once more if this crossed its closing or the request for it.
+            INITIALISED | CONNECTED if !matches!(device.state, CONNECTED | CLOSING) && online => {
                 self.disconnect(device);
                 let read = |key| store.read_str_opt(&device.frontend.join(key));
                 let (ring, port) = (read("ring-ref")?, read("port")?);
