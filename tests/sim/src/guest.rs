@@ -16,6 +16,7 @@ use xen_types::{Port, ShutdownReason};
 use xs::ring::{Bell, Page};
 use xs::{Client, Kind, Path, Store as _, View as _};
 
+use crate::balloon::{Balloon, Follows};
 use crate::front::{Crashed, Front, Fronts};
 use crate::hypervisor::Hypervisor;
 use crate::linux::{Bus, Devices, Linux};
@@ -45,6 +46,8 @@ struct Manners {
     crash_asked: bool,
     /// `serves`: it serves devices of others, see [`Bus`].
     serves: bool,
+    /// `keeps-memory`, `half-memory`: what it does about its target.
+    follows: Follows,
     /// `halt`, `reboot`, `crash`: it does so once it has started.
     at_once: Option<ShutdownReason>,
     /// The words of [`Front`].
@@ -60,6 +63,8 @@ impl Manners {
                 b"lazy" => manners.lazy = true,
                 b"crash-asked" => manners.crash_asked = true,
                 b"serves" => manners.serves = true,
+                b"keeps-memory" => manners.follows = Follows::Nothing,
+                b"half-memory" => manners.follows = Follows::Half,
                 b"halt" => manners.at_once = Some(ShutdownReason::Poweroff),
                 b"reboot" => manners.at_once = Some(ShutdownReason::Reboot),
                 b"crash" => manners.at_once = Some(ShutdownReason::Crash),
@@ -107,10 +112,15 @@ impl Kernel {
         let channel =
             BellOfGuest { xen: Arc::clone(&self.xen), whom: self.whom, port: boot.port, bell };
         let store = Client::over_ring(page, channel)?.with_clock(self.xen.time.clock());
-        self.serve(&store, Manners::of(&boot.command_line))
+        self.serve(&store, Manners::of(&boot.command_line), boot.ring)
     }
 
-    fn serve(&self, store: &Client, manners: Manners) -> xs::Result<Option<ShutdownReason>> {
+    fn serve(
+        &self,
+        store: &Client,
+        manners: Manners,
+        ring: u64,
+    ) -> xs::Result<Option<ShutdownReason>> {
         let orders = Path::from_static("control/shutdown");
         // Of what it may read it hears: its own home, and its backends.
         let mut changes = store.watch(&Path::DOMAINS)?;
@@ -131,12 +141,14 @@ impl Kernel {
         };
         let (linux, xen) = (Arc::clone(&self.linux), Arc::clone(&self.xen));
         let (bus, mut served) = (Bus { linux, xen, whom: self.whom }, Devices::default());
+        let mut balloon = Balloon::new(&self.xen, self.whom, manners.follows, ring);
         loop {
             changes.wait(store.clock().after(Duration::MAX))?;
             while changes.try_next()?.is_some() {}
             if let Some(Crashed) = fronts.look()? {
                 return Ok(Some(ShutdownReason::Crash));
             }
+            balloon.look(store)?;
             if manners.serves
                 && let Err(error) = bus.look(store, &mut served)
                 && error.kind() == Kind::Unavailable

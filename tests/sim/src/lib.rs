@@ -22,7 +22,8 @@
 //! What it does for you: domains with the life that the hypervisor gives them, memory accounted for
 //! page by page, event channels; a xenstored that maps rings and hears of deaths; guests that
 //! start, write to the store over their own ring and obey a request to stop, or not, as words of
-//! their command line say (`deaf`, `lazy`, `crash-asked`, `halt`, `reboot`, `crash`), with drivers
+//! their command line say (`deaf`, `lazy`, `crash-asked`, `halt`, `reboot`, `crash`), have as much memory
+//! as `memory/target` says, or half-way (`half-memory`), or as they had (`keeps-memory`), with drivers
 //! for disks, network interfaces and consoles that behave as a [`Front`] says, and that serve others
 //! themselves (`serves`); a control domain whose [`Linux`] has files, block devices, loop devices, bridges and backends that behave as a [`Back`]
 //! says; [faults](How) at any call or request of a [`Process`], its death included; a [`Snapshot`]
@@ -36,6 +37,7 @@
 //! and which `docs/conformance.md` lists: a behaviour without a fact is not to be relied upon.
 //! Drivers and system calls are after Linux 6.1, which `tests/lab` runs, consoles after QEMU 8.2.
 
+mod balloon;
 mod builder;
 mod calls;
 mod evtchn;

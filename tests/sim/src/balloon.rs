@@ -1,0 +1,124 @@
+//! A guest's balloon: Linux's (`drivers/xen/xen-balloon.c`, `drivers/xen/balloon.c`), as far as Xen and the
+//! store show it, and two ways in which it does not do what it is asked.
+//!
+//! ```text
+//!  memory/target ──less──▶ pages given up, from the top of its memory
+//!               └──more──▶ the same pages populated again, as far as its ceiling and the host let it
+//! ```
+//!
+//! What an HVM or PVH guest has beyond `memory/static-max` when it starts is no RAM, and in no target.
+
+use std::sync::Arc;
+
+use xs::{Client, Path, View as _};
+
+use crate::hypervisor::Hypervisor;
+use crate::xen::Xen;
+use crate::xen::domain::Run;
+
+/// What a guest does about its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Follows {
+    /// It has as much as it is asked to have.
+    #[default]
+    All,
+    /// `half-memory`: it goes half of the way to each new target.
+    Half,
+    /// `keeps-memory`: it has what it had.
+    Nothing,
+}
+
+/// The balloon of a guest.
+pub(crate) struct Balloon<'a> {
+    xen: &'a Arc<Hypervisor>,
+    whom: Run,
+    follows: Follows,
+    /// The page of its ring to the store, which it keeps.
+    ring: u64,
+    /// How many pages it has besides the target's.
+    besides: Option<u64>,
+    /// How many frames of RAM it has, those below 4 GiB.
+    most: u64,
+    target: Option<u64>,
+    /// How many pages it shall have.
+    goal: u64,
+    /// The frames of what it gave up.
+    given: Vec<u64>,
+}
+
+impl<'a> Balloon<'a> {
+    pub(crate) fn new(xen: &'a Arc<Hypervisor>, whom: Run, follows: Follows, ring: u64) -> Self {
+        let (besides, target, goal, most, given) = (None, None, 0, 0, Vec::new());
+        Self { xen, whom, follows, ring, besides, most, target, goal, given }
+    }
+
+    /// `watch_target`, `balloon_process`.
+    pub(crate) fn look(&mut self, store: &Client) -> xs::Result<()> {
+        let pages = |at| {
+            let kib = store.read_str_opt(at)?;
+            Ok(kib.and_then(|kib| kib.trim().parse::<u64>().ok()).map(|kib| kib / KIB_OF_PAGE))
+        };
+        let (target, most) = (pages(&TARGET)?, pages(&MOST)?);
+        let follows = self.follows != Follows::Nothing;
+        let (Some(target), Some(most), true) = (target, most, follows) else { return Ok(()) };
+        let (xen, whom) = (self.xen, self.whom);
+        // A domain that is no more has no balloon.
+        xen.call_by(whom, |xen| self.follow(xen, target, most)).unwrap_or_default();
+        Ok(())
+    }
+
+    fn follow(&mut self, xen: &mut Xen, target: u64, most: u64) {
+        let Ok(domain) = xen.dom(self.whom.dom) else { return };
+        self.most = most.min(BELOW_DEVICES);
+        let (has, most) = (domain.memory.total(), if domain.is_hvm() { most } else { u64::MAX });
+        let besides = *self.besides.get_or_insert(has.saturating_sub(most));
+        if self.target.replace(target) != Some(target) {
+            let wanted = target + besides;
+            self.goal = match self.follows {
+                Follows::Half => has.midpoint(wanted),
+                Follows::All | Follows::Nothing => wanted,
+            };
+        }
+        for _ in self.goal..has {
+            if !self.give_up(xen) {
+                return;
+            }
+        }
+        for _ in has..self.goal {
+            if !self.take_back(xen) {
+                return;
+            }
+        }
+    }
+
+    fn give_up(&mut self, xen: &mut Xen) -> bool {
+        let dom = self.whom.dom;
+        let Ok(domain) = xen.dom(dom) else { return false };
+        let frame = match domain.is_hvm() {
+            // From the top of its RAM, or below what it gave up last.
+            true => {
+                let top = self.given.last().copied().unwrap_or(self.most);
+                (0..top).rev().find(|gfn| domain.memory.physmap.page(*gfn).is_some())
+            }
+            false => domain.memory.pages.iter().copied().find(|frame| *frame != self.ring),
+        };
+        let gone = frame.is_some_and(|frame| xen.decrease(dom, 0, &[frame]) == 1);
+        self.given.extend(frame.filter(|_| gone));
+        gone
+    }
+
+    fn take_back(&mut self, xen: &mut Xen) -> bool {
+        let Some(frame) = self.given.pop() else { return false };
+        if xen.populate(self.whom.dom, 0, 0, &mut [frame]) == 1 {
+            return true;
+        }
+        self.given.push(frame);
+        false
+    }
+}
+
+const TARGET: Path = Path::from_static("memory/target");
+const MOST: Path = Path::from_static("memory/static-max");
+const KIB_OF_PAGE: u64 = 4;
+/// Where emulated devices of HVM guests begin (`HVM_BELOW_4G_MMIO_START`), as a frame.
+const BELOW_DEVICES: u64 = 0xf0000;
