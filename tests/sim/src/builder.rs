@@ -16,20 +16,22 @@ use xg::backend::{
 };
 
 use crate::guest::Boot;
-use crate::process::Process;
+use crate::process::{OpenDevice, Process};
 use crate::xen::{Outcome, Xen};
 
 /// An open builder of a process.
 #[derive(Debug)]
 pub(crate) struct Builder {
     process: Arc<Process>,
+    _device: OpenDevice,
     release: Release,
 }
 
 impl Builder {
     pub(crate) fn open(process: Arc<Process>) -> Self {
         let release = process.machine().xen(|xen| xen.release);
-        Self { process, release }
+        let _device = OpenDevice::of(&process, "/dev/xen/privcmd");
+        Self { process, _device, release }
     }
 
     fn call<T>(

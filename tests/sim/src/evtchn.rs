@@ -11,7 +11,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
 use rustix::io::Errno;
 use xen_types::{Clock, Deadline, DomId, Port};
 
-use crate::process::Process;
+use crate::process::{OpenDevice, Process};
 use crate::xen::Xen;
 use crate::xen::ports::Listener;
 
@@ -19,6 +19,7 @@ use crate::xen::ports::Listener;
 #[derive(Debug)]
 pub(crate) struct Device {
     process: Arc<Process>,
+    _device: OpenDevice,
     queue: Arc<Queue>,
     own: Mutex<Own>,
 }
@@ -81,7 +82,9 @@ impl Queue {
 
 impl Device {
     pub(crate) fn open(process: Arc<Process>) -> io::Result<Self> {
-        Ok(Self { process, queue: Arc::new(Queue::new()?), own: Mutex::default() })
+        let queue = Arc::new(Queue::new()?);
+        let _device = OpenDevice::of(&process, "/dev/xen/evtchn");
+        Ok(Self { process, _device, queue, own: Mutex::default() })
     }
 
     fn call<T>(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use xc::Release;
@@ -98,18 +99,18 @@ impl Machine {
 
     /// Starts a program in domain 0 some of whose calls go wrong.
     pub fn faulty_process(&self, faults: &[(Which, How)]) -> Arc<Process> {
-        let process = Arc::new(Process::new(self.clone(), Plan::new(faults)));
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let process = Arc::new(Process::new(self.clone(), number, Plan::new(faults)));
         self.processes().push(Arc::downgrade(&process));
         process
     }
 
-    /// What the programs that run watch in the store.
-    pub(crate) fn watched(&self) -> Vec<String> {
+    /// The programs that run.
+    pub(crate) fn running(&self) -> Vec<Arc<Process>> {
         let mut processes = self.processes();
         processes.retain(|process| process.strong_count() > 0);
-        let running: Vec<_> = processes.iter().filter_map(Weak::upgrade).collect();
-        drop(processes);
-        running.iter().flat_map(|process| process.watched()).collect()
+        processes.iter().filter_map(Weak::upgrade).collect()
     }
 
     fn processes(&self) -> MutexGuard<'_, Vec<Weak<Process>>> {

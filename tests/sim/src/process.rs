@@ -40,19 +40,45 @@ impl Drop for Mapping {
     }
 }
 
+/// A device that a program has open, until this is dropped or the program killed.
+#[derive(Debug)]
+pub(crate) struct OpenDevice {
+    process: Arc<Process>,
+    number: u64,
+}
+
+impl OpenDevice {
+    pub(crate) fn of(process: &Arc<Process>, path: &'static str) -> Self {
+        let mut open = process.open();
+        open.last_device += 1;
+        let number = open.last_device;
+        open.devices.insert(number, path);
+        Self { process: Arc::clone(process), number }
+    }
+}
+
+impl Drop for OpenDevice {
+    fn drop(&mut self) {
+        self.process.open().devices.remove(&self.number);
+    }
+}
+
 /// A program that runs in domain 0. Its handles are those of the product, over this machine.
 #[derive(Debug)]
 pub struct Process {
     machine: Machine,
+    /// Tells it from others of the machine.
+    pub(crate) number: u64,
     plan: Mutex<Plan>,
     killed: AtomicBool,
     open: Mutex<Open>,
 }
 
 impl Process {
-    pub(crate) fn new(machine: Machine, plan: Plan) -> Self {
+    pub(crate) fn new(machine: Machine, number: u64, plan: Plan) -> Self {
         Self {
             machine,
+            number,
             plan: Mutex::new(plan),
             killed: AtomicBool::new(false),
             open: Mutex::default(),
@@ -227,7 +253,9 @@ impl Process {
     pub(crate) fn connection(&self) -> u64 {
         let mut open = self.open();
         open.connections += 1;
-        open.connections
+        let number = open.connections;
+        open.connected.insert(number);
+        number
     }
 
     /// A watch of one of its connections, until it ends it.
@@ -240,8 +268,23 @@ impl Process {
     }
 
     /// A connection has ended, its watches with it.
-    pub(crate) fn lose_watches(&self, connection: u64) {
-        self.open().watches.retain(|(of, _)| *of != connection);
+    pub(crate) fn lose_connection(&self, connection: u64) {
+        let mut open = self.open();
+        open.watches.retain(|(of, _)| *of != connection);
+        open.connected.remove(&connection);
+    }
+
+    /// What its descriptors are of, in order: connections to the store, devices of Xen, mapped pages, files of
+    /// the control domain.
+    pub fn descriptors(&self) -> Vec<String> {
+        let open = self.open();
+        let store = open.connected.iter().map(|_| "/run/xenstored/socket".to_owned());
+        let devices = open.devices.values().map(|path| (*path).to_owned());
+        let mapped = open.mapped.values().map(|(dom, _)| format!("a page of domain {dom}"));
+        let files = open.files.iter().map(|_| "a file".to_owned());
+        let mut all: Vec<_> = store.chain(devices).chain(mapped).chain(files).collect();
+        all.sort();
+        all
     }
 
     /// The paths that it watches.
@@ -265,6 +308,10 @@ struct Open {
     files: BTreeSet<RawFd>,
     streams: Vec<UnixStream>,
     connections: u64,
+    connected: BTreeSet<u64>,
+    /// Devices, each with its path.
+    devices: BTreeMap<u64, &'static str>,
+    last_device: u64,
     /// Each with its connection, as path and token.
     watches: BTreeSet<(u64, Vec<u8>)>,
     /// Pages, each with its domain.

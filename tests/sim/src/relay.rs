@@ -183,7 +183,7 @@ impl Replies {
     fn end(&mut self) {
         self.hidden.clear();
         self.under_way.clear();
-        self.watches.process.lose_watches(self.watches.connection);
+        self.watches.process.lose_connection(self.watches.connection);
         self.client.shutdown(Shutdown::Both).unwrap_or_default();
     }
 }

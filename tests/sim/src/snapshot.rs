@@ -15,7 +15,7 @@ use crate::xen::ports::Binding;
 /// All that programs of domain 0 can leave behind on a machine.
 ///
 /// Not part of it is what goes on by itself: the time, the id that the next domain will have, the
-/// data of pages.
+/// data of pages, and what programs have open that start later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// Each with what it has.
@@ -32,6 +32,8 @@ pub struct Snapshot {
     linux: Vec<(DomId, Left)>,
     /// What programs watch in the store.
     watches: Vec<String>,
+    /// What each program has open, by its number.
+    descriptors: BTreeMap<u64, Vec<String>>,
 }
 
 impl Machine {
@@ -43,7 +45,10 @@ impl Machine {
         let store = Client::from_stream(self.connect()?).map_err(io::Error::other)?;
         let mut nodes = BTreeMap::new();
         walk(&store, Path::ROOT, &mut nodes).map_err(io::Error::other)?;
-        let watches = self.watched();
+        let running = self.running();
+        let watches = running.iter().flat_map(|process| process.watched()).collect();
+        let descriptors = running.iter().map(|p| (p.number, p.descriptors())).collect();
+        drop(running);
         let mut linux = vec![(DomId::DOM0, self.linux().left())];
         for dom in self.xen(|xen| xen.domains.keys().copied().collect::<Vec<_>>()) {
             linux.extend(self.linux_of(dom).map(|there| (dom, there.left())));
@@ -61,6 +66,7 @@ impl Machine {
             store: nodes,
             linux,
             watches,
+            descriptors,
         }))
     }
 }
@@ -73,7 +79,7 @@ impl Snapshot {
     /// If something is not as it was, or xenstored does not answer.
     #[track_caller]
     pub fn assert_unchanged(&self, machine: &Machine) {
-        let look = || machine.snapshot().expect("xenstored answers");
+        let look = || self.without_others(machine.snapshot().expect("xenstored answers"));
         let (start, mut now) = (Instant::now(), look());
         while *self != now && start.elapsed() < SETTLED {
             thread::sleep(Duration::from_millis(1));
@@ -86,10 +92,27 @@ impl Snapshot {
         assert_eq!(self.store, now.store, "the store");
         assert_eq!(self.linux, now.linux, "devices");
         assert_eq!(self.watches, now.watches, "watches");
+        assert_eq!(self.descriptors, now.descriptors, "descriptors of programs");
         assert_eq!(self.ports, now.ports, "ports");
         assert_eq!(self.mapped_pages, now.mapped_pages, "mapped pages");
         assert_eq!(self.claimed_pages, now.claimed_pages, "claimed pages");
         assert_eq!(self.free_pages, now.free_pages, "free pages");
+    }
+}
+
+impl Snapshot {
+    /// With the descriptors of those programs alone that ran before. One that has ended, or has fewer than it
+    /// had, leaves nothing behind, and is as it was.
+    fn without_others(&self, mut now: Self) -> Self {
+        now.descriptors.retain(|program, _| self.descriptors.contains_key(program));
+        for (program, before) in &self.descriptors {
+            let open = now.descriptors.entry(*program).or_default();
+            let count = |of: &[String], what| of.iter().filter(|other| *other == what).count();
+            if open.iter().all(|what| count(open, what) <= count(before, what)) {
+                open.clone_from(before);
+            }
+        }
+        now
     }
 }
 

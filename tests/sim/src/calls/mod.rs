@@ -13,13 +13,14 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use xc::backend::{CallError, DeviceCalls, FlaskCalls, Hypervisor, Release, SchedulerCalls};
 
-use crate::process::Process;
+use crate::process::{OpenDevice, Process};
 use crate::xen::Xen;
 
 /// An open handle of a process.
 #[derive(Debug)]
 pub(crate) struct Handle {
     process: Arc<Process>,
+    _device: OpenDevice,
     release: Release,
 }
 
@@ -28,7 +29,8 @@ type Answer<T> = Result<T, CallError>;
 impl Handle {
     pub(crate) fn open(process: Arc<Process>) -> Self {
         let release = process.machine().xen(|xen| xen.release);
-        Self { process, release }
+        let _device = OpenDevice::of(&process, "/dev/xen/privcmd");
+        Self { process, _device, release }
     }
 
     /// Makes a call.
