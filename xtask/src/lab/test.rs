@@ -2,8 +2,8 @@
 //!
 //! All of them are ignored, so that a plain `cargo test` reports them and runs none. The
 //! tests of a release share one machine, but for those of `own_vm`, which ruin theirs and get one
-//! each, those of `two_nodes`, which share one that is more than the plain machine, and those of `hvm`,
-//! whose machine has a device model in dom0. Those of `two_boots` have two, one after the other: what the
+//! each, those of `two_nodes`, which share one that is more than the plain machine, and those of `hvm` and
+//! `qemu_backends`, whose machine has a device model in dom0. Those of `two_boots` have two, one after the other: what the
 //! first leaves in `/host` the second finds there.
 
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ impl Place {
             "own_vm" => Self::Own,
             "hypervisor" => Self::Hypervisor,
             "two_nodes" => Self::TwoNodes,
-            "hvm" => Self::DeviceModel,
+            "hvm" | "qemu_backends" => Self::DeviceModel,
             "two_boots" => Self::Boots,
             _ => Self::Shared,
         }
@@ -400,6 +400,7 @@ mod tests {
             run("two_boots", Only::Module("second".into())),
             run("two_nodes", Only::All),
             run("hvm", Only::All),
+            run("qemu_backends", Only::All),
             run("xenbus", Only::All),
         ];
         let names = |runs: Vec<&Run>| runs.iter().map(|run| run.program.name.clone()).collect();
@@ -409,7 +410,7 @@ mod tests {
             [
                 vec!["host", "xenbus"],
                 vec!["two_nodes"],
-                vec!["hvm"],
+                vec!["hvm", "qemu_backends"],
                 vec!["own_vm"],
                 vec!["own_vm"],
                 vec!["two_boots"],

@@ -7,9 +7,10 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::cpio::Archive;
-use super::linux::{GUEST_MODULES, Linux};
+use super::linux::{FOLDER_MODULES, GUEST_MODULES, Linux};
 
-/// The initramfs of the hello guests: busybox, disk and network modules, and an init that reports.
+/// The initramfs of the hello guests: busybox, disk and network modules, those for shared folders, which
+/// nobody loads by himself, and an init that reports.
 pub(crate) fn hello(linux: &Linux) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
     for folder in ["dev", "proc", "sys", "usr/bin", "usr/sbin"] {
@@ -26,6 +27,7 @@ pub(crate) fn hello(linux: &Linux) -> Result<Vec<u8>> {
     archive.file("usr/sbin/reboot", 0o755, REBOOT.as_bytes());
     linux.add_busybox(&mut archive)?;
     linux.add_modules(&mut archive, &GUEST_MODULES)?;
+    linux.add_listed(&mut archive, &FOLDER_MODULES, "9p")?;
     Ok(archive.finish())
 }
 

@@ -59,6 +59,16 @@ impl Linux {
     /// Puts `wanted` and what they need into `archive`, and the order to load them in, as paths
     /// separated by newlines, into its file `lib/modules/order`.
     pub(crate) fn add_modules(&self, archive: &mut Archive, wanted: &[&str]) -> Result<()> {
+        self.add_listed(archive, wanted, "order")
+    }
+
+    /// The same with another name for the list.
+    pub(crate) fn add_listed(
+        &self,
+        archive: &mut Archive,
+        wanted: &[&str],
+        name: &str,
+    ) -> Result<()> {
         let mut contents = BTreeMap::new();
         let order = modules::in_load_order(wanted, &mut |module| {
             let bytes = self.read(&format!("modules/{module}.ko"))?;
@@ -72,7 +82,7 @@ impl Linux {
             archive.file(&path, 0o644, &contents[&module]);
             list.push_str(&format!("/{path}\n"));
         }
-        archive.file("usr/lib/modules/order", 0o644, list.as_bytes());
+        archive.file(&format!("usr/lib/modules/{name}"), 0o644, list.as_bytes());
         Ok(())
     }
 
@@ -95,6 +105,7 @@ fn take(tree: &Path, folder: &Path) -> Result<()> {
     fs::create_dir(folder.join("modules"))?;
     let mut wanted: Vec<&str> = DOM0_MODULES.to_vec();
     wanted.extend(GUEST_MODULES);
+    wanted.extend(FOLDER_MODULES);
     let files = module_files(tree)?;
     modules::in_load_order(&wanted, &mut |module| {
         let file = files.get(module).context("the kernel package does not have it")?;
@@ -172,6 +183,9 @@ pub(crate) const DOM0_MODULES: [&str; 14] = [
 
 /// Disk and network of the Linux guests.
 pub(crate) const GUEST_MODULES: [&str; 2] = ["xen-blkfront", "xen-netfront"];
+
+/// What a Linux guest loads for a shared folder, and only then.
+pub(crate) const FOLDER_MODULES: [&str; 2] = ["9p", "9pnet-xen"];
 
 /// This file and those it takes things apart with say how the folder is made.
 pub(crate) const RECIPE: &str =
