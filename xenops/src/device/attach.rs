@@ -115,7 +115,8 @@ impl Host {
         for (key, value) in &ready.nodes {
             tree.value(back.join(*key), value).value(top.join(*key), value);
         }
-        if server == DomId::DOM0 {
+        // A device of QEMU is taken away here only if it has this.
+        if server == DomId::DOM0 || asked.ends().served_as.is_qemus() {
             tree.value(top.join(Hotplug::KEY), hotplug);
         }
         let record = of_tree(&tree).map_err(fail)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use devices::{Ends, Spec as _};
 use xen_sim::{Back, Front, Snapshot};
-use xenops::device::{Channel, NinePfs};
+use xenops::device::{Channel, Format, NinePfs, Vbd};
 use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Kind};
 use xs::{Client, Path, Store as _, View as _, becomes};
 
@@ -148,5 +148,28 @@ fn a_folder_that_is_not_there_is_named_before_anything_is_written() {
     let error = scene.host.attach(dom, &folder, AttachOptions::default(), &limits).unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound, "{error:?}");
     assert!(error.cause().to_string().contains("/no/such/folder"), "{error:?}");
+    scene.before.assert_unchanged(&scene.site.machine);
+}
+
+#[test]
+fn an_image_that_a_driver_domains_qemu_serves_comes_and_goes() {
+    let scene = Scene::new();
+    let mut config = scene.site.config(GuestKind::Pvh, "deaf");
+    config.name = "driver".into();
+    let limits = long(&scene.host);
+    let driver = scene.host.create(&config, Default::default(), &limits).unwrap();
+    is_up(&scene.host, driver);
+    let image = Vbd::qdisk("xvda".parse().unwrap(), Format::Raw, "/a.img").unwrap();
+    let (image, dom) = (image.served_by(driver), scene.ends.device.dom);
+    let before = scene.site.machine.snapshot().unwrap();
+    let scene = Scene { ends: image.ends(dom), before, ..scene };
+
+    let taking = scene.when(&scene.ends.backend(), "1", state("2"));
+    let device = scene.host.attach(dom, &image, AttachOptions::default(), &limits).unwrap();
+    taking.join().unwrap();
+    let closing = scene.when(&scene.ends.frontend(), "6", state("6"));
+    scene.host.detach(&device, DetachOptions::default(), &limits).unwrap();
+
+    closing.join().unwrap();
     scene.before.assert_unchanged(&scene.site.machine);
 }
