@@ -167,10 +167,7 @@ impl Host {
                 }
             }
         }
-        if let Err(error) = self.prune_above(&removed) {
-            // The nodes are gone; an empty folder above them is in nobody's way.
-            tracing::debug!(?removed, %error, "an empty folder stays");
-        }
+        self.prune_above(&removed);
         left
     }
 
@@ -179,7 +176,7 @@ impl Host {
     ///
     /// Most folders are in use: one look at all of them tells which may be empty. Who empties a folder
     /// looks at the next one after that, so of several who do it at once the last one finds it empty.
-    fn prune_above(&self, removed: &[Path]) -> Result<(), xs::Error> {
+    fn prune_above(&self, removed: &[Path]) {
         let mut chains: Vec<_> = removed.iter().map(folders_above).collect();
         while !chains.is_empty() {
             let looked = self.store.batch(chains.iter().flatten().map(ask::directory_opt));
@@ -189,13 +186,15 @@ impl Host {
             for mut chain in chains {
                 let names: Vec<_> = looked.by_ref().take(chain.len()).collect();
                 let rest = chain.split_off(how_many_empty(&chain, &names));
-                if self.prune(&chain)? && !rest.is_empty() {
-                    above.push(rest);
+                match self.prune(&chain) {
+                    Ok(true) if !rest.is_empty() => above.push(rest),
+                    Ok(_) => {}
+                    // The nodes are gone; an empty folder above them is in nobody's way.
+                    Err(error) => tracing::debug!(?chain, %error, "an empty folder stays"),
                 }
             }
             chains = above;
         }
-        Ok(())
     }
 
     /// Removes folders, each of which is in the next one, as far up as they are empty; whether all of
