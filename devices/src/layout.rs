@@ -9,7 +9,7 @@
 //! | the backend | the serving domain | the guest | the frontend's path, the backend's keys |
 //!
 //! Keys that the guest is only *shown* stand in the frontend, but belong to the serving domain. The
-//! guest owns the folder around them and can still remove them.
+//! guest owns the folder around them and can remove it with all of them, but none of them alone.
 //!
 //! Below its `frontend`, the record here also *keeps* the frontend's keys that a description needs: the
 //! guest can rewrite those in the frontend, and a description is read from nothing that a guest can

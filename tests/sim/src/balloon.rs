@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use xs::{Client, Path, View as _};
+use xs::{Client, Kind, Path, View as _};
 
 use crate::hypervisor::Hypervisor;
 use crate::xen::Xen;
@@ -55,7 +55,11 @@ impl<'a> Balloon<'a> {
     /// `watch_target`, `balloon_process`.
     pub(crate) fn look(&mut self, store: &Client) -> xs::Result<()> {
         let pages = |at| {
-            let kib = store.read_str_opt(at)?;
+            let kib = match store.read_str_opt(at) {
+                // Its toolstack gave it no target, or one that is no text.
+                Err(error) if matches!(error.kind(), Kind::Denied | Kind::Invalid) => None,
+                kib => kib?,
+            };
             Ok(kib.and_then(|kib| kib.trim().parse::<u64>().ok()).map(|kib| kib / KIB_OF_PAGE))
         };
         let (target, most) = (pages(&TARGET)?, pages(&MOST)?);
