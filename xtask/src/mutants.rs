@@ -262,6 +262,8 @@ impl Tree {
             .current_dir(&self.path)
             // Beside the copy, so that the next run finds what is compiled.
             .env("CARGO_TARGET_DIR", self.path.with_file_name("target"))
+            // Each is compiled for one run.
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "0")
             .env("PROPTEST_CASES", "64")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -217,7 +217,7 @@ pub(crate) enum Attach {
         #[arg(long)]
         number: u32,
         #[command(flatten)]
-        how: QemuHow,
+        wait: Wait,
     },
     /// A console besides the first, served by the domain's QEMU: a pseudo-terminal, unless a file or a
     /// socket is given
@@ -237,7 +237,7 @@ pub(crate) enum Attach {
         #[arg(long)]
         number: u32,
         #[command(flatten)]
-        how: QemuHow,
+        wait: Wait,
     },
 }
 
@@ -341,17 +341,13 @@ pub(crate) struct AttachHow {
     /// domain, which runs its own scripts
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) backend: Option<String>,
-    /// Wait until the guest has connected
-    #[arg(long)]
-    pub(crate) connected: bool,
-    /// Give up after this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "30")]
-    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
 }
 
-/// What attaching a device of the domain's QEMU has in common. Nobody here starts that.
+/// What attaching waits for. It is all that a device of the domain's QEMU has, which nobody here starts.
 #[derive(Debug, clap::Args)]
-pub(crate) struct QemuHow {
+pub(crate) struct Wait {
     /// Wait until the guest has connected
     #[arg(long)]
     pub(crate) connected: bool,
@@ -373,36 +369,24 @@ pub(crate) enum Detach {
         how: DetachHow,
     },
     /// A network interface
-    Vif {
-        #[arg(value_name = "DOMAIN")]
-        domain: String,
-        /// Its number
-        #[arg(value_name = "NUMBER")]
-        number: u32,
-        #[command(flatten)]
-        how: DetachHow,
-    },
+    Vif(Numbered),
     /// A folder of the control domain
     #[command(name = "9pfs")]
-    NinePfs {
-        #[arg(value_name = "DOMAIN")]
-        domain: String,
-        /// Its number
-        #[arg(value_name = "NUMBER")]
-        number: u32,
-        #[command(flatten)]
-        how: DetachHow,
-    },
+    NinePfs(Numbered),
     /// A console besides the first
-    Console {
-        #[arg(value_name = "DOMAIN")]
-        domain: String,
-        /// Its number
-        #[arg(value_name = "NUMBER")]
-        number: u32,
-        #[command(flatten)]
-        how: DetachHow,
-    },
+    Console(Numbered),
+}
+
+/// A device by its number.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Numbered {
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) domain: String,
+    /// Its number
+    #[arg(value_name = "NUMBER")]
+    pub(crate) number: u32,
+    #[command(flatten)]
+    pub(crate) how: DetachHow,
 }
 
 /// What detaching has in common.

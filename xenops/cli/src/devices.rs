@@ -13,7 +13,7 @@ use xenops::device::{
 };
 use xenops::{AttachOptions, DetachOptions, Host};
 
-use crate::args::{Attach, AttachHow, Detach, DetachHow, Mode, Output, Owners, QemuHow, Target};
+use crate::args::{Attach, AttachHow, Detach, DetachHow, Mode, Output, Owners, Target, Wait};
 use crate::commands::{limits, say};
 use crate::failure::Failure;
 use crate::print::printable;
@@ -40,7 +40,7 @@ pub(crate) fn attach(
                 (false, Mode::R) => disk.read_only(),
                 (false, Mode::W) => disk,
             };
-            let (limits, host) = (limits(how.timeout)?, open()?);
+            let (limits, host) = (limits(how.wait.timeout)?, open()?);
             let within = host.with_deadline(limits.deadline);
             let dom = within.find(&domain)?.id;
             let disk = match &how.backend {
@@ -62,7 +62,7 @@ pub(crate) fn attach(
                     None => port,
                 })
             };
-            let (limits, host) = (limits(how.timeout)?, open()?);
+            let (limits, host) = (limits(how.wait.timeout)?, open()?);
             let within = host.with_deadline(limits.deadline);
             let dom = within.find(&domain)?.id;
             let server = how.backend.as_deref().map(|server| within.find(server)).transpose()?;
@@ -77,7 +77,7 @@ pub(crate) fn attach(
             let device = host.attach(dom, &port, options(&how), &limits)?;
             say(|out| writeln!(out, "{}", device.number))
         }
-        Attach::NinePfs { domain, path, tag, security_model, number, how } => {
+        Attach::NinePfs { domain, path, tag, security_model, number, wait } => {
             let owners = match security_model {
                 Owners::None => SecurityModel::None,
                 Owners::Passthrough => SecurityModel::Passthrough,
@@ -85,9 +85,9 @@ pub(crate) fn attach(
                 Owners::MappedFile => SecurityModel::MappedFile,
             };
             let folder = NinePfs::new(number, &tag, &path)?.security(owners);
-            attach_qemus(&domain, &folder, &how, open)
+            attach_qemus(&domain, &folder, &wait, open)
         }
-        Attach::Console { domain, file, socket, name, number, how } => {
+        Attach::Console { domain, file, socket, name, number, wait } => {
             let console = match (&file, &socket) {
                 (Some(file), _) => Channel::file(number, file)?,
                 (None, Some(socket)) => Channel::socket(number, socket)?,
@@ -97,7 +97,7 @@ pub(crate) fn attach(
                 Some(name) => console.name(name)?,
                 None => console,
             };
-            attach_qemus(&domain, &console, &how, open)
+            attach_qemus(&domain, &console, &wait, open)
         }
     }
 }
@@ -106,12 +106,12 @@ pub(crate) fn attach(
 fn attach_qemus(
     domain: &str,
     spec: &impl Spec,
-    how: &QemuHow,
+    wait: &Wait,
     open: impl FnOnce() -> xenops::Result<Host>,
 ) -> Result<(), Failure> {
-    let (limits, host) = (limits(how.timeout)?, open()?);
+    let (limits, host) = (limits(wait.timeout)?, open()?);
     let dom = host.with_deadline(limits.deadline).find(domain)?.id;
-    let options = AttachOptions { connected: how.connected, ..AttachOptions::default() };
+    let options = AttachOptions { connected: wait.connected, ..AttachOptions::default() };
     let device = host.attach(dom, spec, options, &limits)?;
     say(|out| writeln!(out, "{}", device.number))
 }
@@ -122,9 +122,9 @@ pub(crate) fn detach(
 ) -> Result<(), Failure> {
     let (domain, kind, number, how) = match what {
         Detach::Vbd { domain, vdev, how } => (domain, Kind::Vbd, vdev.number(), how),
-        Detach::Vif { domain, number, how } => (domain, Kind::Vif, number, how),
-        Detach::NinePfs { domain, number, how } => (domain, Kind::NinePfs, number, how),
-        Detach::Console { domain, number, how } => (domain, Kind::Console, number, how),
+        Detach::Vif(at) => (at.domain, Kind::Vif, at.number, at.how),
+        Detach::NinePfs(at) => (at.domain, Kind::NinePfs, at.number, at.how),
+        Detach::Console(at) => (at.domain, Kind::Console, at.number, at.how),
     };
     let DetachHow { force, timeout } = how;
     let (limits, host) = (limits(timeout)?, open()?);
@@ -147,7 +147,7 @@ pub(crate) fn list(
 }
 
 fn options(how: &AttachHow) -> AttachOptions {
-    AttachOptions { hotplug: how.hotplug, connected: how.connected }
+    AttachOptions { hotplug: how.hotplug, connected: how.wait.connected }
 }
 
 /// A target that is not what the caller said it is.
