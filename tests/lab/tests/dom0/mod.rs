@@ -105,6 +105,7 @@ const SHARED_FOLDERS: &[&str] = &[
     "/local/domain/0/backend/console = \"\"",
     "/local/domain/0/backend/vbd = \"\"",
     "/local/domain/0/backend/vif = \"\"",
+    "/local/domain/0/device-model = \"\"",
     "/local/domain/0/error = \"\"",
 ];
 

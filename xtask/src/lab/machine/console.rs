@@ -44,6 +44,12 @@ impl Console {
         }
     }
 
+    /// How many guests have triple-faulted by now.
+    pub(crate) fn triple_faults(&mut self) -> io::Result<usize> {
+        self.look()?;
+        Ok(self.lines.triple_faults)
+    }
+
     fn file(&mut self) -> io::Result<Option<&mut File>> {
         if self.file.is_none() {
             match File::open(&self.path) {
@@ -73,6 +79,7 @@ pub(super) fn tail(log: &Path, count: usize) -> String {
 struct Lines {
     unfinished: Vec<u8>,
     found: Option<Cause>,
+    triple_faults: usize,
     /// Xen prints the reason of a panic on the line after `Panic on CPU`
     /// (xen/drivers/char/console.c, 4.17).
     reason_follows: bool,
@@ -96,6 +103,8 @@ impl Lines {
             return;
         }
         let words = line.strip_prefix("(XEN) ").unwrap_or(line);
+        // hvm_triple_fault, xen/arch/x86/hvm/hvm.c
+        self.triple_faults += usize::from(words.contains(" Triple fault - "));
         if let (true, Some(Cause::XenPanic(said))) = (self.reason_follows, &mut self.found) {
             said.push(' ');
             said.push_str(words);
@@ -147,6 +156,14 @@ mod tests {
     fn a_panic_of_a_guest_is_no_panic_of_the_machine() {
         let mut lines = Lines::default();
         assert_eq!(lines.push(b"(d7) Kernel panic - not syncing: guest\n"), None);
+    }
+
+    #[test]
+    fn guests_that_triple_fault_are_counted() {
+        let mut lines = Lines::default();
+        lines.push(b"(XEN) d654v0 Triple fault - invoking HVM shutdown action 1\r\n");
+        assert_eq!(lines.push(b"(d7) a Triple fault - says the guest\n"), None);
+        assert_eq!(lines.triple_faults, 1);
     }
 
     #[test]

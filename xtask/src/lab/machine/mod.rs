@@ -172,6 +172,11 @@ impl Machine {
         self.folder.share()
     }
 
+    /// A look at its serial log of the caller's own.
+    pub(crate) fn console(&self) -> Console {
+        Console::new(self.folder.log())
+    }
+
     /// Ends the machine and waits until it is gone.
     pub(crate) fn power_off(mut self) -> Result<()> {
         self.channel.send(&Request::PowerOff).context("ask dom0 to power off")?;
