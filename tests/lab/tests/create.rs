@@ -2,6 +2,7 @@
 
 mod dom0;
 
+use std::process::Child;
 use std::time::Duration;
 
 use dom0::{
@@ -132,8 +133,7 @@ fn of_two_creations_of_one_name_exactly_one_succeeds() {
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn a_store_that_sleeps_in_mid_create_is_waited_for() {
     let before = Leavings::now();
-    let (mut create, _config) = in_mid_create("sleeper");
-    signal_store("-STOP");
+    let (mut create, _config) = in_mid_create("sleeper", |_| signal_store("-STOP"));
     let still_at_it = create.try_wait().expect("look at a child").is_none();
     std::thread::sleep(Duration::from_secs(2));
     signal_store("-CONT");
@@ -161,8 +161,8 @@ fn a_store_that_sleeps_longer_than_the_creation_may_take_undoes_it() {
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn an_interrupted_creation_is_undone() {
     let before = Leavings::now();
-    let (create, _config) = in_mid_create("interrupted");
-    ok("kill", &["-INT", &create.id().to_string()]);
+    let interrupt = |create: &Child| drop(ok("kill", &["-INT", &create.id().to_string()]));
+    let (create, _config) = in_mid_create("interrupted", interrupt);
     assert_eq!(ended(create, Duration::from_secs(60)).status, Some(130));
     before.assert_unchanged();
 }

@@ -12,8 +12,7 @@ use xen_types::DomId;
 #[ignore = "runs in dom0: cargo xtask lab test"]
 fn a_creation_whose_store_is_killed_is_undone_as_far_as_can_be() {
     let xc = Xc::open().expect("open the hypervisor");
-    let (create, _config) = in_mid_create("orphan");
-    signal_store("-KILL");
+    let (create, _config) = in_mid_create("orphan", |_| signal_store("-KILL"));
     let ran = ended(create, Duration::from_secs(30));
 
     assert_eq!(ran.status, Some(3), "{ran:?}");

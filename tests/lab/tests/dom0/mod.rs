@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use xs::View as _;
+
 /// A program that has run.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -221,15 +223,23 @@ pub(crate) fn signal_store(signal: &str) {
     ok("kill", &[signal, &daemon[0].to_string()]);
 }
 
-/// A creation of a guest with a large kernel that has come as far as the domain's home in the store:
-/// building goes on for a while from here.
-pub(crate) fn in_mid_create(name: &str) -> (Child, Config) {
+/// A creation of a guest with a large kernel, which stands still while something is done when it has come as
+/// far as the domain's home in the store, and goes on then.
+pub(crate) fn in_mid_create(name: &str, act: impl FnOnce(&Child)) -> (Child, Config) {
     let config = Config::new(
         name,
         &format!("name = \"{name}\"\ntype = \"pv\"\nkernel = \"/guests/vmlinux\"\nmemory = 128\n"),
     );
+    let store = xs::Client::open().expect("open the store");
     let child = start("xenops", &["create", config.path()]);
-    until("the domain has a name", || ok("xenstore-ls", &["-f", "/local/domain"]).contains(name));
+    until("the domain has a name", || {
+        let domains = store.subtree(&xs::Path::DOMAINS).unwrap_or_default();
+        domains.iter().any(|(path, value)| path.leaf() == "name" && value == name.as_bytes())
+    });
+    let signal = |signal| ok("kill", &[signal, &child.id().to_string()]);
+    signal("-STOP");
+    act(&child);
+    signal("-CONT");
     (child, config)
 }
 
