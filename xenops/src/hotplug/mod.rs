@@ -216,19 +216,24 @@ pub(crate) fn has_let_go(host: &Host, record: &Record) -> bool {
 /// goes without another one when the frontend vanishes or has no state (`xenbus_dev_remove`, Linux 6.1).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Elsewhere {
+    /// Scripts do the host's part there: not for what a QEMU serves.
+    scripted: bool,
     had_part: bool,
 }
 
 impl Elsewhere {
     /// Before anything is asked.
     pub(crate) fn of(store: &Client, ends: &Ends) -> xs::Result<Self> {
-        if ends.server == DomId::DOM0 {
-            return Ok(Self { had_part: false });
+        if ends.server == DomId::DOM0 || ends.served_as.is_qemus() {
+            return Ok(Self { scripted: false, had_part: false });
         }
         let seen = Sighting::read(store, ends)?;
         // What is connected had the host's part.
         let connected = seen.backend == Some(XenbusState::Connected);
-        Ok(Self { had_part: connected || seen.hotplug_status.as_deref() == Some(CONNECTED) })
+        Ok(Self {
+            scripted: true,
+            had_part: connected || seen.hotplug_status.as_deref() == Some(CONNECTED),
+        })
     }
 
     /// Whether the scripts have taken back what they did, or what is connected has nothing of theirs.
@@ -237,7 +242,7 @@ impl Elsewhere {
             let connected = seen.backend == Some(XenbusState::Connected);
             seen.hotplug_status.is_none() && (self.had_part || connected)
         };
-        ends.server != DomId::DOM0 && Sighting::read(store, ends).is_ok_and(gone)
+        self.scripted && Sighting::read(store, ends).is_ok_and(gone)
     }
 }
 

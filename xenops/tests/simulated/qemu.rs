@@ -151,19 +151,42 @@ fn a_folder_that_is_not_there_is_named_before_anything_is_written() {
     scene.before.assert_unchanged(&scene.site.machine);
 }
 
-#[test]
-fn an_image_that_a_driver_domains_qemu_serves_comes_and_goes() {
+/// A guest, and an image that the QEMU of a driver domain serves.
+fn of_a_driver_domain() -> (Scene, Vbd) {
     let scene = Scene::new();
     let mut config = scene.site.config(GuestKind::Pvh, "deaf");
     config.name = "driver".into();
-    let limits = long(&scene.host);
-    let driver = scene.host.create(&config, Default::default(), &limits).unwrap();
+    let driver = scene.host.create(&config, Default::default(), &long(&scene.host)).unwrap();
     is_up(&scene.host, driver);
     let image = Vbd::qdisk("xvda".parse().unwrap(), Format::Raw, "/a.img").unwrap();
-    let (image, dom) = (image.served_by(driver), scene.ends.device.dom);
+    let image = image.served_by(driver);
     let before = scene.site.machine.snapshot().unwrap();
-    let scene = Scene { ends: image.ends(dom), before, ..scene };
+    (Scene { ends: image.ends(scene.ends.device.dom), before, ..scene }, image)
+}
 
+#[test]
+fn an_image_that_a_driver_domains_qemu_serves_comes_and_goes() {
+    let (scene, image) = of_a_driver_domain();
+    let (dom, limits) = (scene.ends.device.dom, long(&scene.host));
+    // Connected, it is waited for as any other.
+    let taking = scene.when(&scene.ends.backend(), "1", state("4"));
+    let device = scene.host.attach(dom, &image, AttachOptions::default(), &limits).unwrap();
+    taking.join().unwrap();
+    let short = scene.host.limits(Duration::from_secs(5));
+    let asked = scene.host.detach(&device, DetachOptions::default(), &short).unwrap_err();
+    assert_eq!(asked.kind(), Kind::TimedOut, "{asked:?}");
+    let closing = scene.when(&scene.ends.frontend(), "6", state("6"));
+    let limits = scene.host.limits(Duration::from_secs(5));
+    scene.host.detach(&device, DetachOptions { force: true }, &limits).unwrap();
+
+    closing.join().unwrap();
+    scene.before.assert_unchanged(&scene.site.machine);
+}
+
+#[test]
+fn an_image_that_a_driver_domains_qemu_has_not_connected_is_cut_off() {
+    let (scene, image) = of_a_driver_domain();
+    let (dom, limits) = (scene.ends.device.dom, long(&scene.host));
     let taking = scene.when(&scene.ends.backend(), "1", state("2"));
     let device = scene.host.attach(dom, &image, AttachOptions::default(), &limits).unwrap();
     taking.join().unwrap();

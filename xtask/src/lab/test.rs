@@ -3,8 +3,8 @@
 //! All of them are ignored, so that a plain `cargo test` reports them and runs none. The
 //! tests of a release share one machine, but for those of `own_vm`, which ruin theirs and get one
 //! each, those of `two_nodes`, which share one that is more than the plain machine, and those of `hvm` and
-//! `qemu_backends`, whose machine has a device model in dom0. Those of `two_boots` have two, one after the other: what the
-//! first leaves in `/host` the second finds there.
+//! `qemu_backends`, whose machine has a device model in dom0. Those of `two_boots` have two, one after the
+//! other: what the first leaves in `/host` the second finds there.
 
 use std::collections::BTreeSet;
 use std::fs;
