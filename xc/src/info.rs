@@ -130,8 +130,8 @@ impl DomainInfo {
 }
 
 impl Xc {
-    /// All domains, in order of their ids. One hypercall per 1024 of them: a domain created or
-    /// destroyed meanwhile may or may not be among them.
+    /// All domains, in order of their ids. One hypercall for up to 31 of them and one more per 1024
+    /// others: a domain created or destroyed meanwhile may or may not be among them.
     ///
     /// # Errors
     /// [`Kind::Denied`](crate::Kind::Denied) without the privilege, [`Kind::Other`](crate::Kind::Other)
@@ -158,10 +158,9 @@ impl Xc {
     }
 
     fn list_domains(&self) -> Result<Vec<DomainInfo>, CallError> {
-        let mut batch = self.backend.domain_getinfolist(0, BATCH)?;
-        let mut domains = Vec::with_capacity(batch.len());
-        let mut first = 0;
+        let (mut domains, mut first, mut room) = (Vec::new(), 0, FIRST_BATCH);
         loop {
+            let batch = self.backend.domain_getinfolist(first, room)?;
             for raw in &batch {
                 // Ids ascend (do_sysctl, xen/common/sysctl.c). If they did not, this might never end.
                 if u32::from(raw.domain) < first {
@@ -170,10 +169,10 @@ impl Xc {
                 first = u32::from(raw.domain) + 1;
                 domains.push(DomainInfo::from_raw(raw)?);
             }
-            if batch.len() < BATCH as usize {
+            if batch.len() < room as usize {
                 return Ok(domains);
             }
-            batch = self.backend.domain_getinfolist(first, BATCH)?;
+            room = BATCH;
         }
     }
 }
@@ -181,6 +180,10 @@ impl Xc {
 fn nonsense(raw: &backend::DomainInfo) -> CallError {
     CallError::Nonsense { call: "xc_domain_getinfolist", answer: raw.domain.into() }
 }
+
+/// They fit into one page of hypercall buffer, and few hosts have more. libxenctrl copies the whole
+/// buffer, whatever is in it.
+const FIRST_BATCH: u32 = 32;
 
 /// 1024 entries are 112 KiB of hypercall buffer.
 const BATCH: u32 = 1024;

@@ -23,8 +23,9 @@ fn a_list_longer_than_a_batch_is_read_to_its_end() {
 }
 
 #[test]
-fn a_list_of_exactly_one_batch_is_not_repeated() {
-    assert_eq!(domains(0..1024).domains().unwrap().len(), 1024);
+fn a_list_of_exactly_its_batches_is_not_repeated() {
+    assert_eq!(domains(0..32).domains().unwrap().len(), 32);
+    assert_eq!(domains(0..32 + 1024).domains().unwrap().len(), 32 + 1024);
 }
 
 #[test]

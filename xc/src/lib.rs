@@ -21,7 +21,7 @@
 //! ```
 //!
 //! What it does for you: errno kept with operation and domain, units in types with the rounding that
-//! Xen needs, one hypercall per 1024 domains, use from many threads, refusal after a fork.
+//! Xen needs, one hypercall for all domains of most hosts, use from many threads, refusal after a fork.
 //!
 //! Beside the handle stand [`grant`] and [`foreign`]: memory shared with other domains, through
 //! Linux's devices and without a library.

@@ -33,7 +33,7 @@ on_every_release! {
             (5, 105, 1 << 40 | 5, true, None),
             (9, 109, 1 << 40 | 9, true, None),
         ]);
-        assert_eq!(stub.calls(), ["xc_domain_getinfolist(0, 1024, &)"]);
+        assert_eq!(stub.calls(), ["xc_domain_getinfolist(0, 32, &)"]);
     }
 
     fn more_domains_than_a_batch_are_read_to_the_end_with_one_call_per_1024(stub, xc) {
@@ -48,18 +48,19 @@ on_every_release! {
         assert_eq!(listed.len(), 2500);
         assert!(listed.iter().map(|d| u32::from(d.id)).eq(0..2500));
         assert_eq!(stub.calls(), [
-            "xc_domain_getinfolist(0, 1024, &)",
-            "xc_domain_getinfolist(1024, 1024, &)",
-            "xc_domain_getinfolist(2048, 1024, &)",
+            "xc_domain_getinfolist(0, 32, &)",
+            "xc_domain_getinfolist(32, 1024, &)",
+            "xc_domain_getinfolist(1056, 1024, &)",
+            "xc_domain_getinfolist(2080, 1024, &)",
         ]);
     }
 
     fn a_batch_that_comes_again_ends_the_listing(stub, xc) {
         let layout = layout("xc_domaininfo_t", stub.minor()).unwrap();
         stub.on("xc_domain_getinfolist", |call| {
-            let entries: Vec<_> = (0..1024).map(|id| layout.bytes(&[("domain", id)])).collect();
+            let entries: Vec<_> = (0..32).map(|id| layout.bytes(&[("domain", id)])).collect();
             call.write(3, &entries.concat());
-            1024
+            32
         });
         let error = xc.domains().unwrap_err();
         assert_eq!(error.kind(), Kind::Other);
