@@ -13,6 +13,7 @@ use std::process::ExitStatus;
 use devices::DeviceId;
 use thiserror::Error as ThisError;
 use xen_types::{DomId, Kind, MiB, ShutdownReason};
+use xs::Path;
 
 /// The result of a toolstack operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -272,6 +273,11 @@ impl Leftover {
     /// A device that could not be taken away.
     pub(crate) fn device(device: &DeviceId, why: Cause) -> Self {
         Self { what: Remnant::Device(device.clone()), why }
+    }
+
+    /// A node that could not be removed or read.
+    pub(crate) fn node(path: &Path, why: impl Into<Cause>) -> Self {
+        Self { what: Remnant::StorePath(path.to_string()), why: why.into() }
     }
 }
 

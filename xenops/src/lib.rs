@@ -40,6 +40,7 @@ mod lifecycle;
 mod limits;
 mod lock;
 pub mod memory;
+mod prune;
 mod remove;
 mod restore;
 mod save;

@@ -7,14 +7,13 @@
 
 use std::fs;
 use std::io;
-use std::iter;
 use std::path::Path as FilePath;
 use std::time::Duration;
 
 use devices::paths::{self, DomainPaths};
 use devices::{Console, Kind};
 use xen_types::{DomId, DomainUuid, Kind as ErrorKind};
-use xs::{Name, Path, Store, View, ask};
+use xs::{Path, Store, View, ask};
 
 use crate::error::{Cause, Leftover, Problem, Remnant};
 use crate::host::Host;
@@ -155,67 +154,22 @@ impl Host {
     /// Removes nodes with all below them, in this order and at once, and the folders above that they
     /// leave empty; returns what it could not.
     pub(crate) fn remove_nodes(&self, paths: impl IntoIterator<Item = Path>) -> Vec<Leftover> {
-        let paths: Vec<_> = paths.into_iter().collect();
-        let outcomes = self.store.batch(paths.iter().map(ask::rm_if_exists));
-        let (mut left, mut removed) = (Vec::new(), Vec::new());
-        for (path, outcome) in paths.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(()) => removed.push(path),
-                Err(why) => {
-                    let what = Remnant::StorePath(path.to_string());
-                    left.push(Leftover { what, why: why.into() });
-                }
-            }
-        }
+        let (removed, left) = self.remove_bare_nodes(paths.into_iter().collect());
         self.prune_above(&removed);
         left
     }
 
-    /// Removes the folders above removed nodes that they left empty, up to a domain's home or the root,
-    /// so that a host that has run a thousand guests looks like one that has run none.
-    ///
-    /// Most folders are in use: one look at all of them tells which may be empty. Who empties a folder
-    /// looks at the next one after that, so of several who do it at once the last one finds it empty.
-    fn prune_above(&self, removed: &[Path]) {
-        let mut chains: Vec<_> = removed.iter().map(folders_above).collect();
-        while !chains.is_empty() {
-            let looked = self.store.batch(chains.iter().flatten().map(ask::directory_opt));
-            // Where the list fails, it is a long one.
-            let mut looked = looked.into_iter().map(|names| names.ok().flatten());
-            let mut above = Vec::new();
-            for mut chain in chains {
-                let names: Vec<_> = looked.by_ref().take(chain.len()).collect();
-                let rest = chain.split_off(how_many_empty(&chain, &names));
-                match self.prune(&chain) {
-                    Ok(true) if !rest.is_empty() => above.push(rest),
-                    Ok(_) => {}
-                    // The nodes are gone; an empty folder above them is in nobody's way.
-                    Err(error) => tracing::debug!(?chain, %error, "an empty folder stays"),
-                }
+    /// The same without the folders; returns what it removed and what it could not.
+    pub(crate) fn remove_bare_nodes(&self, paths: Vec<Path>) -> (Vec<Path>, Vec<Leftover>) {
+        let outcomes = self.store.batch(paths.iter().map(ask::rm_if_exists));
+        let (mut removed, mut left) = (Vec::new(), Vec::new());
+        for (path, outcome) in paths.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => removed.push(path),
+                Err(why) => left.push(Leftover::node(&path, why)),
             }
-            chains = above;
         }
-    }
-
-    /// Removes folders, each of which is in the next one, as far up as they are empty; whether all of
-    /// them have gone.
-    fn prune(&self, folders: &[Path]) -> Result<bool, xs::Error> {
-        let Some(top) = folders.last() else { return Ok(false) };
-        self.store.transaction(|tx| {
-            let found = match tx.subtree(top) {
-                Err(error) if error.kind() == xs::Kind::NotFound => return Ok(false),
-                found => found?,
-            };
-            let used =
-                |(path, value): &(&Path, &Vec<u8>)| !folders.contains(path) || !value.is_empty();
-            let used: Vec<_> = found.iter().filter(used).map(|(path, _)| path).collect();
-            let is_empty = |folder: &&Path| !used.iter().any(|path| folder.contains(path));
-            let highest = folders.iter().rev().find(is_empty);
-            if let Some(highest) = highest {
-                tx.rm_if_exists(highest)?;
-            }
-            Ok(highest == Some(top))
-        })
+        (removed, left)
     }
 
     /// The limits of a removal: it cannot be cancelled, and has a time of its own even when that of
@@ -285,34 +239,6 @@ fn remove_files(folder: &FilePath, dom: DomId, uuid: DomainUuid) -> Vec<Leftover
         .collect()
 }
 
-/// The root, the folder of domains and a domain's home stay even when they are empty, and the folder in
-/// which a guest's drivers tell of errors: they could not make it again.
-fn is_kept(path: &Path) -> bool {
-    let above = path.parent();
-    if let Some(home) = above.as_ref().filter(|_| path.leaf() == "error") {
-        return home.parent() == Some(Path::DOMAINS) && *home != Path::domain(DomId::DOM0);
-    }
-    *path == Path::ROOT
-        || *path == Path::DOMAINS
-        || above.as_ref() == Some(&Path::DOMAINS)
-        || above == Some(Path::ROOT) && path.leaf() == "local"
-}
-
-/// The folders above a node that may go with it, from the lowest up.
-fn folders_above(path: &Path) -> Vec<Path> {
-    iter::successors(path.parent(), Path::parent).take_while(|folder| !is_kept(folder)).collect()
-}
-
-/// How many folders, from the lowest up, have nothing in them but the one below.
-fn how_many_empty(folders: &[Path], names: &[Option<Vec<Name>>]) -> usize {
-    let below = iter::once(None).chain(folders.iter().map(|folder| Some(folder.leaf())));
-    let is_empty = |(names, below): &(&Option<Vec<Name>>, Option<&str>)| {
-        let only_below = |name: &Name| Some(name.as_str()) == *below;
-        names.as_ref().is_some_and(|names| names.iter().all(only_below))
-    };
-    names.iter().zip(below).take_while(is_empty).count()
-}
-
 /// How long a removal may take once it has begun.
 const REMOVAL_TIME: Duration = Duration::from_secs(10);
 
@@ -326,34 +252,6 @@ const END_TIME: Duration = Duration::from_secs(5);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pruning_stops_at_a_domains_home_and_where_it_tells_of_errors() {
-        assert!(is_kept(&Path::from_static("/local/domain/0")));
-        assert!(is_kept(&Path::from_static("/local/domain")));
-        assert!(is_kept(&Path::from_static("/local")));
-        assert!(!is_kept(&Path::from_static("/local/domain/0/backend")));
-        assert!(!is_kept(&Path::from_static("/libxl")));
-        assert!(is_kept(&Path::from_static("/local/domain/7/error")));
-        assert!(!is_kept(&Path::from_static("/local/domain/0/error")));
-        assert!(!is_kept(&Path::from_static("/local/domain/7/error/device")));
-    }
-
-    #[test]
-    fn a_folder_is_empty_with_nothing_in_it_but_an_empty_one_that_goes() {
-        let folders = folders_above(&Path::from_static("/local/domain/0/backend/vbd/7/51712"));
-        let shown: Vec<_> = folders.iter().map(Path::as_str).collect();
-        let backend = "/local/domain/0/backend";
-        assert_eq!(shown, [&format!("{backend}/vbd/7"), &format!("{backend}/vbd"), backend]);
-        let names =
-            |names: &[&str]| Some(names.iter().map(|name| Name::new(*name).unwrap()).collect());
-        let empty = |seen: [Option<Vec<Name>>; 3]| how_many_empty(&folders, &seen);
-        assert_eq!(empty([names(&[]), names(&["7"]), names(&["vbd", "console"])]), 2);
-        assert_eq!(empty([names(&[]), names(&["7"]), names(&["vbd"])]), 3);
-        assert_eq!(empty([names(&[]), names(&["7", "8"]), names(&["vbd"])]), 1);
-        assert_eq!(empty([names(&["51728"]), names(&["7"]), names(&["vbd"])]), 0);
-        assert_eq!(empty([None, names(&[]), names(&[])]), 0);
-    }
 
     #[test]
     fn a_record_that_leads_elsewhere_is_not_followed() {

@@ -4,6 +4,7 @@ use devices::paths::DomainPaths;
 use devices::unplug::{self, Parting};
 use devices::{DeviceId, Kind, Record, Setback};
 use xen_types::{DomId, DomainUuid};
+use xs::Path;
 
 use super::held::Held;
 use crate::domain::State;
@@ -85,10 +86,11 @@ impl Host {
             self.part(record, hard, limits)?;
         }
         check_same()?;
-        left.extend(self.remove_unplugged(record, limits)?);
+        let (removed, more) = self.remove_unplugged(record, limits)?;
+        left.extend(more);
         // The last one: it says what there is to remove.
         let removing = self.within(&self.removal_limits());
-        left.extend(removing.remove_nodes([ends.record()]));
+        left.extend(removing.remove_with_folders(&ends.record(), &removed));
         Ok(left)
     }
 
@@ -117,12 +119,13 @@ impl Host {
         Ok(parting)
     }
 
-    /// What is left to do once the other end has let go: the host's part, and all nodes but the record.
+    /// What is left to do once the other end has let go: the host's part, and all nodes but the record, and
+    /// but the folders that they leave empty. Returns which nodes it removed, and what it could not.
     pub(crate) fn remove_unplugged(
         &self,
         record: &Record,
         limits: &Limits,
-    ) -> Result<Vec<Leftover>, Cause> {
+    ) -> Result<(Vec<Path>, Vec<Leftover>), Cause> {
         let ends = record.ends();
         let device = &ends.device;
         // Of a domain that has gone nothing is to be waited for.
@@ -140,13 +143,16 @@ impl Host {
         let both = [ends.frontend(), ends.backend()];
         let errors = unplug::nodes(ends).into_iter();
         let errors = errors.filter(|path| !both.contains(path) && *path != ends.record());
-        left.extend(removing().remove_nodes(both.clone()));
+        let (mut removed, more) = removing().remove_bare_nodes(both.to_vec());
+        left.extend(more);
         // A backend that never connected lets go when its nodes vanish, and may tell of an error until then.
         if let Err(why) = hotplug::await_released(self, record, limits) {
             left.push(Leftover::device(device, why));
         }
-        left.extend(removing().remove_nodes(errors));
-        Ok(left)
+        let (more, stay) = removing().remove_bare_nodes(errors.collect());
+        removed.extend(more);
+        left.extend(stay);
+        Ok((removed, left))
     }
 
     /// Takes all devices away from the domain of this UUID that is about to be destroyed, or that whoever had
@@ -160,8 +166,7 @@ impl Host {
         let devices = match self.recorded_devices(dom) {
             Ok(devices) => devices,
             Err(why) => {
-                let what = Remnant::StorePath(DomainPaths(dom).recorded_devices().to_string());
-                return vec![Leftover { what, why }];
+                return vec![Leftover::node(&DomainPaths(dom).recorded_devices(), why)];
             }
         };
         let mut left = Vec::new();

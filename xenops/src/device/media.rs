@@ -214,7 +214,7 @@ impl Host {
     /// Removes the ends of a drive that nobody holds, and writes them as `tree` has them.
     fn write_anew(&self, old: &Record, tree: &Tree, limits: &Limits) -> Result<(), Cause> {
         let ends = old.ends();
-        let left = self.remove_unplugged(old, limits)?;
+        let (_, left) = self.remove_unplugged(old, limits)?;
         if let Some(left) = left.into_iter().next() {
             return Err(left.why);
         }

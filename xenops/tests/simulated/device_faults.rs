@@ -41,7 +41,6 @@ fn finish(sound: &Host, device: &DeviceId, error: Option<&Error>) {
             other => panic!("left behind: {other}"),
         }
     }
-    folders(sound, device);
 }
 
 /// Removes the folders above a device, whose removal is not worth an error; which must be empty.
@@ -85,6 +84,7 @@ fn attachments(spec: &impl Spec, how: How) -> usize {
             attached.unwrap();
             drop(host); // what went wrong may have been the end of a watch, which nobody waits for
             finish(&sound, &device, None);
+            folders(&sound, &device);
             before.assert_unchanged(&site.machine);
             return failed;
         };
@@ -96,6 +96,7 @@ fn attachments(spec: &impl Spec, how: How) -> usize {
             assert!(error.leftovers().is_empty(), "{call}: {:?}", error.leftovers());
         } else {
             finish(&sound, &device, attached.as_ref().err());
+            folders(&sound, &device);
         }
         before.assert_unchanged(&site.machine);
         failed += 1;
@@ -120,6 +121,10 @@ fn detachments(spec: &impl Spec, how: How) -> usize {
         };
         let _host = Some(host).filter(|_| !call.ends_with("UNWATCH"));
         finish(&sound, &device, detached.as_ref().err());
+        // The folders go with the record, so whoever is killed leaves both or neither.
+        if !matches!(how, How::DeathBefore | How::DeathAfter) {
+            folders(&sound, &device);
+        }
         before.assert_unchanged(&site.machine);
         failed += 1;
     }
