@@ -21,6 +21,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Create a domain from a TOML file and start it; prints its number
     Create {
@@ -153,6 +154,7 @@ pub(crate) struct Restore {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Attach {
     /// A disk
     Vbd {
@@ -242,6 +244,7 @@ pub(crate) enum Attach {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Vbd {
     /// Put a medium into an empty drive
     Insert {
@@ -288,6 +291,7 @@ pub(crate) struct Disk {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Vif {
     /// Change what is named, and leave the rest
     Set {
@@ -357,6 +361,7 @@ pub(crate) struct Wait {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Detach {
     /// A disk
     Vbd {
