@@ -55,8 +55,10 @@ impl Shape {
                  dom0_mem={dom0}M,max:{dom0}M dom0_max_vcpus=1 {}",
                 options.extra_xen
             ),
+            // QEMU 7.2 translates code for the address that it runs at: at random ones, each start of a
+            // program is translated anew.
             dom0: format!(
-                "console=hvc0 panic=-1 quiet mitigations=off lab.store={store} {}",
+                "console=hvc0 panic=-1 quiet mitigations=off norandmaps lab.store={store} {}",
                 options.extra_dom0
             ),
         }
@@ -147,7 +149,8 @@ mod tests {
              -qmp unix:monitor.sock,server=on,wait=off -serial file:serial.log -kernel xen \
              -append com1=115200,8n1 console=com1 loglvl=warning guest_loglvl=warning nmi=fatal \
              dom0_mem=1536M,max:1536M dom0_max_vcpus=1  \
-             -initrd vmlinux console=hvc0 panic=-1 quiet mitigations=off lab.store=c ,dom0.cpio"
+             -initrd vmlinux console=hvc0 panic=-1 quiet mitigations=off norandmaps \
+             lab.store=c ,dom0.cpio"
         );
     }
 
