@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::iter;
 
 use devices::paths::DomainPaths;
 use devices::{Console, Kind};
 use xen_types::{DomId, DomainUuid, ShutdownReason};
-use xs::{Name, Path, Store, View};
+use xs::{Name, Path, Store, View, ask};
 
 use crate::device::check_removable;
 use crate::domain::State;
@@ -234,6 +235,17 @@ impl Host {
             Err(error) if error.kind() == xs::Kind::NotFound => Ok(Vec::new()),
             names => names,
         }
+    }
+
+    /// The names below each of these nodes, in one flight; none for one that is missing.
+    pub(crate) fn children_of_each(&self, paths: &[Path]) -> Result<Vec<Vec<Name>>, xs::Error> {
+        let listed = self.store.batch(paths.iter().map(ask::directory_opt));
+        let listed = iter::zip(paths, listed).map(|(path, names)| match names {
+            // A long list comes in parts.
+            Err(error) if error.kind() == xs::Kind::Invalid => self.children(path),
+            names => Ok(names?.unwrap_or_default()),
+        });
+        listed.collect()
     }
 
     /// A domain that did not stop in time: what it did with the request.

@@ -5,12 +5,13 @@
 //! major and minor for a block device, where a partition and the disk that it is on are the same.
 
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use devices::paths::DomainPaths;
 use devices::{DeviceId, Ends, Kind};
 use xen_types::DomId;
-use xs::View;
+use xs::View as _;
 
 use super::loops::{Backing, DeviceNumber, LoopDevice, loops_on};
 use super::system::{self, Access, Opened, System};
@@ -120,19 +121,32 @@ impl Image {
 
     /// Disks of guests, by the nodes of the control domain's backends.
     fn check_guests(&self, host: &Host, system: &dyn System) -> Result<(), Cause> {
-        for served in served_disks(host)? {
-            if !(self.writable || served.mode.is_some_and(|mode| mode.contains('w'))) {
-                continue;
+        let disks = served_disks(host)?;
+        let values = |key: &'static str| {
+            let paths: Vec<_> = disks.iter().map(|ends| ends.backend().join(key)).collect();
+            let values = host.store.read_each(&paths)?;
+            let text = |value: Option<Vec<u8>>| String::from_utf8(value?).ok();
+            Ok::<Vec<_>, Cause>(values.into_iter().map(text).collect())
+        };
+        let mut uses = vec![false; disks.len()];
+        for (uses, params) in iter::zip(&mut uses, values("params")?) {
+            *uses = params.is_some_and(|params| self.is_at(system, &params));
+        }
+        // A file has no number; that of a loop device on it was found before.
+        if let Some(ours) = self.block_device() {
+            for (uses, number) in iter::zip(&mut uses, values("physical-device")?) {
+                let theirs = number.and_then(|number| number.parse().ok());
+                *uses |= theirs.is_some_and(|theirs| same_disk(system, theirs, ours));
             }
-            let number = served.number.and_then(|number| number.parse().ok());
-            let same_device = number
-                .zip(self.block_device())
-                .is_some_and(|(theirs, ours)| same_disk(system, theirs, ours));
-            let at = |params: String| self.is_at(system, &params);
-            let same = same_device || served.params.is_some_and(at);
+        }
+        for ends in iter::zip(&disks, uses).filter_map(|(ends, uses)| uses.then_some(ends)) {
+            let shared = !self.writable && {
+                let mode = host.store.read_opt(&ends.backend().join("mode"))?;
+                !mode.is_some_and(|mode| mode.contains(&b'w'))
+            };
             // What a dead domain left in the store uses nothing.
-            if same && host.info(served.ends.device.dom)?.is_some() {
-                return Err(in_use(&self.path, &served.ends.to_string()));
+            if !shared && host.info(ends.device.dom)?.is_some() {
+                return Err(in_use(&self.path, &ends.to_string()));
             }
         }
         Ok(())
@@ -161,37 +175,25 @@ impl Image {
     }
 }
 
-/// A disk of a guest, by the nodes of its backend.
-#[derive(Debug)]
-struct Served {
-    ends: Ends,
-    number: Option<String>,
-    params: Option<String>,
-    mode: Option<String>,
-}
-
 /// The disks that the control domain serves.
-fn served_disks(host: &Host) -> Result<Vec<Served>, Cause> {
+fn served_disks(host: &Host) -> Result<Vec<Ends>, Cause> {
+    let backends = DomainPaths(DomId::DOM0).all_backends(DomId::DOM0);
+    let folders = DISKS.map(|(name, _)| backends.join(name));
+    let mut owners = Vec::new();
+    for ((_, kind), names) in iter::zip(&DISKS, host.children_of_each(&folders)?) {
+        let ids = names.iter().filter_map(|name| name.parse().ok());
+        owners.extend(ids.map(|dom: DomId| (kind, dom)));
+    }
+    let folders: Vec<_> =
+        owners.iter().map(|(kind, dom)| DomainPaths(*dom).served(DomId::DOM0, kind)).collect();
     let mut found = Vec::new();
-    for (name, kind) in DISKS {
-        let top = DomainPaths(DomId::DOM0).all_backends(DomId::DOM0).join(name);
-        for dom in host.children(&top)? {
-            let Ok(id) = dom.parse::<DomId>() else { continue };
-            for number in host.children(&top.join(&dom))? {
-                let Ok(number) = number.parse() else { continue };
-                let device = DeviceId { dom: id, kind: Kind::Vbd, number };
-                found.push(Ends { device, server: DomId::DOM0, served_as: kind.clone() });
-            }
+    for ((kind, dom), names) in iter::zip(owners, host.children_of_each(&folders)?) {
+        for number in names.iter().filter_map(|name| name.parse().ok()) {
+            let device = DeviceId { dom, kind: Kind::Vbd, number };
+            found.push(Ends { device, server: DomId::DOM0, served_as: kind.clone() });
         }
     }
-    let keys = ["physical-device", "params", "mode"];
-    let paths: Vec<_> =
-        found.iter().flat_map(|ends| keys.map(|k| ends.backend().join(k))).collect();
-    let values = host.store.read_each(&paths)?;
-    let mut texts = values.into_iter().map(|value| String::from_utf8(value?).ok());
-    let mut next = || texts.next().flatten();
-    let served = |ends| Served { ends, number: next(), params: next(), mode: next() };
-    Ok(found.into_iter().map(served).collect())
+    Ok(found)
 }
 
 /// Whether two block devices share sectors: the same one, or a partition and its disk.
