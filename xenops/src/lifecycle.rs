@@ -110,14 +110,15 @@ impl Host {
         let _lock = self.lock_domain(dom, uuid, limits).map_err(fail)?;
         // Others may have come while it stopped; the time may be up, and it has stopped.
         self.within(&self.removal_limits()).check_devices(dom).map_err(fail)?;
-        self.take_away(dom, uuid, fail)
+        self.take_away(dom, uuid, limits, fail)
     }
 
     /// Removes a domain at once: from the hypervisor, then from the xenstore.
     ///
-    /// Its devices are taken from it first; a QEMU that serves some has ten seconds to let go. Once that has begun, the removal goes
-    /// on to its end, for up to a minute, whatever the limits say. Of a domain that has gone already,
-    /// what a toolstack that was killed has left is removed.
+    /// Its devices are taken from it first; a QEMU that serves some has ten seconds to let go. Once that
+    /// has begun, the removal goes on to its end, for up to a minute even if the deadline is sooner: many
+    /// devices with scripts take longer. Of a domain that has gone already, what a toolstack that was
+    /// killed has left is removed.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is neither the domain nor anything left of it,
@@ -135,7 +136,7 @@ impl Host {
         let _lock = host.lock_domain(dom, uuid, limits).map_err(fail)?;
         host.check_devices(dom).map_err(fail)?;
         limits.check_time().map_err(|problem| fail(problem.into()))?;
-        self.take_away(dom, uuid, fail)
+        self.take_away(dom, uuid, limits, fail)
     }
 
     /// The domain's lock, also on one that is dying or has gone.
@@ -153,13 +154,15 @@ impl Host {
         &self,
         dom: DomId,
         uuid: DomainUuid,
+        limits: &Limits,
         fail: impl Fn(Cause) -> Error,
     ) -> Result<()> {
         // It shall not see its devices go one by one. That it cannot be paused changes nothing.
         let paused = self.xc.pause(dom);
         // The devices first: a domain whose pages a backend maps does not go.
-        let limits = self.device_removal_limits();
-        let mut left = self.within(&limits).unplug_all(dom, Some(uuid), &limits);
+        let own = self.device_removal_limits();
+        let own = Limits { deadline: own.deadline.max(limits.deadline), ..own };
+        let mut left = self.within(&own).unplug_all(dom, Some(uuid), &own);
         let limits = self.removal_limits();
         match self.within(&limits).remove(dom, uuid, &left, &limits) {
             Ok(more) => left.extend(more),

@@ -154,7 +154,7 @@ impl Host {
                 Err(fail(cause).with_leftovers(left))
             }
             Ok(saved) if options.afterwards == Afterwards::Removed => {
-                self.take_away(dom, uuid, fail).map(|()| saved)
+                self.take_away(dom, uuid, limits, fail).map(|()| saved)
             }
             Ok(saved) => Ok(saved),
         }

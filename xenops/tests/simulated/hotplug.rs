@@ -67,6 +67,19 @@ fn a_script_that_never_ends_is_killed_at_the_deadline() {
 }
 
 #[test]
+fn a_domain_whose_scripts_take_long_has_the_time_that_its_removal_was_given() {
+    let (site, host, mut dom) = guest(Script::GoesSlowly);
+    for (given, left_behind) in [(Duration::from_secs(120), 0), (SHORT, 1)] {
+        host.attach(dom, &disk(), by(Hotplug::Scripts), &long(&host)).unwrap();
+        let destroyed = host.destroy(dom, &host.limits(given));
+        let left = destroyed.as_ref().err().map_or(0, |error| error.leftovers().len());
+        assert_eq!(left, left_behind, "{destroyed:?}");
+        dom = site.create(&host, GuestKind::Pvh, Front::Sound.word()).unwrap();
+        is_up(&host, dom);
+    }
+}
+
+#[test]
 fn a_script_of_udevs_that_never_answers_is_waited_for_until_the_deadline() {
     let (site, host, dom) = guest(Script::Nothing);
     let before = site.machine.snapshot().unwrap();

@@ -5,9 +5,10 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path as FilePath;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{major, minor};
-use xen_types::DomId;
+use xen_types::{Clock, Deadline, DomId};
 use xenops::system::{Node, Program, Running};
 use xs::{Client, Path, Store as _, View as _};
 
@@ -23,6 +24,8 @@ pub enum Script {
     Connects,
     /// It says in `hotplug-error` what is wrong, and fails.
     Fails,
+    /// As those of Xen, and when a device goes, it takes 90 s.
+    GoesSlowly,
     /// It never ends when a device comes.
     Hangs,
     /// It does nothing, and ends.
@@ -34,6 +37,8 @@ pub enum Script {
 pub(super) struct Started {
     ended: Option<i32>,
     printed: &'static str,
+    /// When it ends by itself, if it has not.
+    end: Option<(Clock, Deadline)>,
 }
 
 impl Started {
@@ -45,9 +50,15 @@ impl Started {
     ) -> io::Result<Self> {
         let at = program.environment.iter().find(|(key, _)| *key == "XENBUS_PATH");
         let adds = matches!(program.arguments.first(), Some(&("add" | "online")));
+        let mut end = None;
         let (ended, printed) = match (script, at) {
             (Script::Hangs, _) if adds => (None, "begun"),
-            (Script::Connects, Some((_, at))) if adds => {
+            (Script::GoesSlowly, _) if !adds => {
+                let clock = process.machine().clock();
+                end = Some((clock.clone(), clock.after(Duration::from_secs(90))));
+                (None, "slowly")
+            }
+            (Script::Connects | Script::GoesSlowly, Some((_, at))) if adds => {
                 connect(process, at)?;
                 (Some(0), "")
             }
@@ -60,9 +71,11 @@ impl Started {
                 (Some(1), "no such thing")
             }
             (Script::Fails, _) => (Some(1), "no such thing"),
-            (Script::Connects | Script::Hangs | Script::Nothing, _) => (Some(0), ""),
+            (Script::Connects | Script::GoesSlowly | Script::Hangs | Script::Nothing, _) => {
+                (Some(0), "")
+            }
         };
-        Ok(Self { ended, printed })
+        Ok(Self { ended, printed, end })
     }
 }
 
@@ -91,6 +104,11 @@ fn connect(process: &Arc<Process>, at: &str) -> io::Result<()> {
 
 impl Running for Started {
     fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        if let Some((clock, end)) = &self.end
+            && clock.passed(*end)
+        {
+            self.ended.get_or_insert(0);
+        }
         Ok(self.ended.map(|code| ExitStatus::from_raw(code << 8)))
     }
 
