@@ -1,6 +1,7 @@
 //! What the store says about one device, where only the control domain writes.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::str::FromStr;
 
 use xs::{Path, View};
@@ -61,7 +62,11 @@ impl Record {
         let failed =
             |cause| Error::new("read the record of", Subject::Device(device.clone()), cause);
         let top = device.record();
-        let nodes = match store.subtree(&top) {
+        let nodes = match device.kind {
+            Kind::Vbd | Kind::Vif | Kind::Vwif => flat_nodes(store, &top),
+            _ => store.subtree(&top),
+        };
+        let nodes = match nodes {
             Err(error) if error.kind() == xs::Kind::NotFound => {
                 return Err(failed(Cause::NoRecord));
             }
@@ -228,6 +233,32 @@ impl Record {
             false => Err(self.of_another_kind()),
         }
     }
+}
+
+/// The nodes of a record of a disk or an interface: nothing is below a key with a value but below the path of
+/// the frontend, where it is what the guest was told. To list every key would double the requests.
+fn flat_nodes(store: &impl View, top: &Path) -> xs::Result<BTreeMap<Path, Vec<u8>>> {
+    let mut nodes = BTreeMap::new();
+    let mut folders = vec![top.clone()];
+    while let Some(folder) = folders.pop() {
+        let names = match store.directory(&folder) {
+            // It went meanwhile.
+            Err(error) if error.kind() == xs::Kind::NotFound && folder != *top => continue,
+            names => names?,
+        };
+        let paths: Vec<_> = names.iter().map(|name| folder.join(name)).collect();
+        for (path, value) in iter::zip(&paths, store.read_each(&paths)?) {
+            let Some(value) = value else { continue };
+            if value.is_empty() || path.leaf() == "frontend" {
+                folders.push(path.clone());
+            }
+            nodes.insert(path.clone(), value);
+        }
+        if nodes.len() > Record::MAX_FIELDS {
+            break;
+        }
+    }
+    Ok(nodes)
 }
 
 /// The nodes below a path by their names from there on; one more than there may be is enough.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "strategies make what is valid")]
 
+mod support;
+
 use std::collections::BTreeSet;
 
 use devices::{
@@ -29,6 +31,23 @@ proptest! {
         let record = record.unwrap();
         prop_assert_eq!(record.ends(), &ends);
         prop_assert_eq!(Device::from_record(&record).unwrap(), device);
+    }
+
+    #[test]
+    fn a_record_in_a_store_has_what_was_written(device in devices(), dom in domains()) {
+        let (store, _daemon) = support::empty_store();
+        let (ends, tree) = (device.ends(dom), device.tree(dom));
+        store.transaction(|tx| tree.write_to(tx)).unwrap();
+        let read = Record::read(&store, &ends.device);
+        let Ok(record) = Record::in_tree(&tree, &ends.device) else {
+            // Some kinds have none.
+            prop_assert!(read.is_err());
+            return Ok(());
+        };
+        // The folders of keys such as `port/1` are keys as well.
+        let (mut fields, written) = (read.unwrap().fields().clone(), record.fields());
+        fields.retain(|key, value| written.contains_key(key) || !value.is_empty());
+        prop_assert_eq!(&fields, written);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Empty folders of the xenstore: they go with the last node in them.
 
+use std::collections::BTreeSet;
 use std::iter;
 
 use xen_types::DomId;
@@ -27,79 +28,45 @@ impl Host {
         self.store.rm_if_exists(last).err().map(|why| Leftover::node(last, why))
     }
 
-    /// Most folders are in use: one look at all of them tells which may be empty. Who empties a folder
-    /// looks at the next one after that, so of several who do it at once the last one finds it empty.
-    fn prune(&self, removed: &[Path], mut last: Option<&Path>) -> Result<(), xs::Error> {
-        let mut chains: Vec<_> = removed.iter().chain(last).map(folders_above).collect();
-        while !chains.is_empty() {
-            let (mut going, mut above) = (Vec::new(), Vec::new());
-            for (mut chain, empty) in
-                iter::zip(chains.clone(), empty_ones(&self.store, &chains, last))
-            {
-                let rest = chain.split_off(empty);
-                if !chain.is_empty() {
-                    going.push(chain);
-                    above.push(rest);
-                }
-            }
-            if going.is_empty() {
-                break;
-            }
-            let gone = self.store.transaction(|tx| remove_empty(tx, &going, last))?;
-            last = None;
-            let gone = iter::zip(above, gone).filter(|(rest, gone)| *gone && !rest.is_empty());
-            chains = gone.map(|(rest, _)| rest).collect();
+    /// Most folders are in use: one look at the lowest ones tells which may be empty. The transaction sees
+    /// all above them, so of several who empty folders at once the last one finds them empty.
+    fn prune(&self, removed: &[Path], last: Option<&Path>) -> Result<(), xs::Error> {
+        let chains: Vec<_> = removed.iter().chain(last).map(folders_above).collect();
+        let lowest = chains.iter().filter_map(|chain| chain.first().cloned()).collect();
+        let empty = empty_ones(&self.store, &lowest, last);
+        let is_empty = |chain: &&Vec<Path>| chain.first().is_some_and(|low| empty.contains(low));
+        let folders: BTreeSet<_> = chains.iter().filter(is_empty).flatten().cloned().collect();
+        if folders.is_empty() {
+            return last.map_or(Ok(()), |last| self.store.rm_if_exists(last));
         }
-        last.map_or(Ok(()), |last| self.store.rm_if_exists(last))
+        self.store.transaction(|tx| {
+            let empty = empty_ones(tx, &folders, last);
+            let stays = |path: &&Path| !path.parent().is_some_and(|above| empty.contains(&above));
+            let going = empty.iter().chain(last).filter(stays).map(ask::rm_if_exists);
+            tx.batch(going).into_iter().collect()
+        })
     }
 }
 
-/// Removes the folders of chains as far up as they are empty without `last`, and `last`; whether all of a
-/// chain have gone.
-fn remove_empty(
-    tx: &impl Store,
-    chains: &[Vec<Path>],
-    last: Option<&Path>,
-) -> Result<Vec<bool>, xs::Error> {
-    let values = tx.batch(chains.iter().flatten().map(ask::read_opt));
-    let mut values = values.into_iter();
-    let counts = empty_ones(tx, chains, last).into_iter().zip(chains).map(|(empty, chain)| {
-        // A folder with a value of its own is more than a folder.
-        let valued = values.by_ref().take(chain.len()).position(|value| match value {
-            Ok(value) => value.is_some_and(|value| !value.is_empty()),
-            Err(_) => true,
-        });
-        valued.map_or(empty, |valued| empty.min(valued))
-    });
-    let counts: Vec<_> = counts.collect();
-    let highest = iter::zip(&counts, chains).filter_map(|(count, chain)| chain[..*count].last());
-    let outcomes = tx.batch(highest.chain(last).map(ask::rm_if_exists));
-    outcomes.into_iter().collect::<Result<(), _>>()?;
-    Ok(iter::zip(counts, chains).map(|(count, chain)| count == chain.len()).collect())
-}
-
-/// How many folders of each chain have nothing in them but the one below and `last`.
-fn empty_ones(store: &impl Store, chains: &[Vec<Path>], last: Option<&Path>) -> Vec<usize> {
-    let listed = store.batch(chains.iter().flatten().map(ask::directory_opt));
+/// Which folders have nothing in them but folders of these that are empty, and `last`.
+fn empty_ones(store: &impl Store, folders: &BTreeSet<Path>, last: Option<&Path>) -> BTreeSet<Path> {
     // Where the list fails, it is a long one.
-    let mut listed = listed.into_iter().map(|names| names.ok().flatten());
-    let counts = chains.iter().map(|chain| {
-        let names: Vec<_> = listed.by_ref().take(chain.len()).collect();
-        how_many_empty(chain, &names, last)
-    });
-    counts.collect()
+    let listed = store.batch(folders.iter().map(ask::directory_opt));
+    let listed = listed.into_iter().map(|names| names.ok().flatten());
+    empty_of(iter::zip(folders, listed).collect(), last)
 }
 
-/// How many folders, from the lowest up, have nothing in them but the one below and `last`.
-fn how_many_empty(folders: &[Path], names: &[Option<Vec<Name>>], last: Option<&Path>) -> usize {
-    let parent = last.and_then(Path::parent);
-    let below = iter::once(None).chain(folders.iter().map(|folder| Some(folder.leaf())));
-    let is_empty = |((names, folder), below): &((&Option<Vec<Name>>, &Path), Option<&str>)| {
-        let going = last.filter(|_| parent.as_ref() == Some(folder)).map(Path::leaf);
-        let goes = |name: &Name| [*below, going].contains(&Some(name.as_str()));
-        names.as_ref().is_some_and(|names| names.iter().all(goes))
-    };
-    names.iter().zip(folders).zip(below).take_while(is_empty).count()
+fn empty_of(listed: Vec<(&Path, Option<Vec<Name>>)>, last: Option<&Path>) -> BTreeSet<Path> {
+    let mut going: BTreeSet<_> = last.into_iter().cloned().collect();
+    let mut empty = BTreeSet::new();
+    // What is in a folder comes behind it.
+    for (folder, names) in listed.into_iter().rev() {
+        if names.is_some_and(|names| names.iter().all(|name| going.contains(&folder.join(name)))) {
+            going.insert(folder.clone());
+            empty.insert(folder.clone());
+        }
+    }
+    empty
 }
 
 /// The folders above a node that may go with it, from the lowest up.
@@ -136,32 +103,56 @@ mod tests {
         assert!(!is_kept(&Path::from_static("/local/domain/7/error/device")));
     }
 
+    fn empty(listed: &[(&'static str, &[&str])], last: Option<&'static str>) -> Vec<String> {
+        let folders: Vec<_> = listed.iter().map(|(at, _)| Path::from_static(at)).collect();
+        let names = |names: &[&str]| names.iter().map(|name| Name::new(*name).unwrap()).collect();
+        let names = listed.iter().map(|(_, in_it)| Some(names(in_it)));
+        let last = last.map(Path::from_static);
+        let empty = empty_of(iter::zip(&folders, names).collect(), last.as_ref());
+        empty.into_iter().map(|path| path.to_string()).collect()
+    }
+
     #[test]
-    fn a_folder_is_empty_with_nothing_in_it_but_an_empty_one_that_goes() {
-        let folders = folders_above(&Path::from_static("/local/domain/0/backend/vbd/7/51712"));
-        let shown: Vec<_> = folders.iter().map(Path::as_str).collect();
-        let backend = "/local/domain/0/backend";
-        assert_eq!(shown, [&format!("{backend}/vbd/7"), &format!("{backend}/vbd"), backend]);
-        let names =
-            |names: &[&str]| Some(names.iter().map(|name| Name::new(*name).unwrap()).collect());
-        let empty = |seen: [Option<Vec<Name>>; 3]| how_many_empty(&folders, &seen, None);
-        assert_eq!(empty([names(&[]), names(&["7"]), names(&["vbd", "console"])]), 2);
-        assert_eq!(empty([names(&[]), names(&["7"]), names(&["vbd"])]), 3);
-        assert_eq!(empty([names(&[]), names(&["7", "8"]), names(&["vbd"])]), 1);
-        assert_eq!(empty([names(&["51728"]), names(&["7"]), names(&["vbd"])]), 0);
-        assert_eq!(empty([None, names(&[]), names(&[])]), 0);
+    fn a_folder_is_empty_with_nothing_in_it_but_empty_ones_that_go() {
+        let above = folders_above(&Path::from_static("/local/domain/0/backend/vbd/7/51712"));
+        let shown: Vec<_> = above.iter().map(Path::as_str).collect();
+        let [low, middle, high] = [
+            "/local/domain/0/backend/vbd/7",
+            "/local/domain/0/backend/vbd",
+            "/local/domain/0/backend",
+        ];
+        assert_eq!(shown, [low, middle, high]);
+        let listed = |in_low, in_middle, in_high| {
+            empty(&[(high, in_high), (middle, in_middle), (low, in_low)], None)
+        };
+        assert_eq!(listed(&[], &["7"], &["vbd", "console"]), [middle, low]);
+        assert_eq!(listed(&[], &["7"], &["vbd"]), [high, middle, low]);
+        assert_eq!(listed(&[], &["7", "8"], &["vbd"]), [low]);
+        assert!(listed(&["51728"], &["7"], &["vbd"]).is_empty());
+    }
+
+    #[test]
+    fn a_folder_of_two_that_go_together_goes_with_them() {
+        let both = [("/a", &["b", "c"][..]), ("/a/b", &[]), ("/a/c", &[])];
+        assert_eq!(empty(&both, None), ["/a", "/a/b", "/a/c"]);
+        let one = [("/a", &["b", "c"][..]), ("/a/b", &["d"]), ("/a/c", &[])];
+        assert_eq!(empty(&one, None), ["/a/c"]);
     }
 
     #[test]
     fn what_goes_last_does_not_keep_its_folder() {
-        let last = Path::from_static("/libxl/7/device/vbd/51712");
-        let folders = folders_above(&last);
-        let names =
-            |names: &[&str]| Some(names.iter().map(|name| Name::new(*name).unwrap()).collect());
-        let all = [names(&["51712"]), names(&["vbd"]), names(&["device"]), names(&["7"])];
-        assert_eq!(how_many_empty(&folders, &all, Some(&last)), 4);
-        assert_eq!(how_many_empty(&folders, &all, None), 0);
-        let another = [names(&["51712", "51728"]), names(&["vbd"]), names(&[]), names(&[])];
-        assert_eq!(how_many_empty(&folders, &another, Some(&last)), 0);
+        let listed = [("/libxl/7/device", &["vbd"][..]), ("/libxl/7/device/vbd", &["51712"])];
+        let last = Some("/libxl/7/device/vbd/51712");
+        assert_eq!(empty(&listed, last), ["/libxl/7/device", "/libxl/7/device/vbd"]);
+        assert!(empty(&listed, None).is_empty());
+        let another =
+            [("/libxl/7/device", &["vbd"][..]), ("/libxl/7/device/vbd", &["51712", "51728"])];
+        assert!(empty(&another, last).is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_or_cannot_be_listed_is_not_empty() {
+        let folder = Path::from_static("/libxl/7/device/vbd");
+        assert!(empty_of(vec![(&folder, None)], None).is_empty());
     }
 }
