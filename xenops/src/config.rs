@@ -7,12 +7,13 @@ mod devices;
 
 use std::path::PathBuf;
 
+use ::devices::Kind;
 use xen_types::{DomId, DomainUuid, MiB};
 
 use crate::error::Problem;
 
-pub(crate) use self::devices::trees;
 pub use self::devices::{DiskMode, VbdConfig, VifConfig};
+pub(crate) use self::devices::{Planned, planned};
 
 /// The description of a domain to create.
 ///
@@ -140,11 +141,12 @@ impl DomainConfig {
         if self.memory > MAX_MEMORY {
             return Err(Problem::Config { key: "memory", why: "is over 16 TiB" });
         }
-        let devices = trees(&self.vbd, &self.vif, DomId::DOM0)?;
-        let mut ids: Vec<_> = devices.into_iter().map(|(device, _)| device).collect();
+        let devices = planned(self, DomId::DOM0, |_| Ok::<_, Problem>(DomId::DOM0))?;
+        let mut ids: Vec<_> = devices.into_iter().map(|planned| planned.device).collect();
         ids.sort();
-        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(Problem::Config { key: "vbd.vdev", why: "is there twice" });
+        if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            let key = if pair[0].kind == Kind::Vif { "vif.number" } else { "vbd.vdev" };
+            return Err(Problem::Config { key, why: "is there twice" });
         }
         match (self.kind, self.vcpus) {
             (_, 0) => Err(Problem::Config { key: "vcpus", why: "is 0" }),

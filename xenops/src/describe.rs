@@ -5,14 +5,14 @@
 //! refused: it would come back without a device, or with another one.
 
 use devices::paths::DomainPaths;
-use devices::{Device, DeviceId, Kind, Rate, Record, Source, Vbd, Vif};
+use devices::{Device, DeviceId, Ends, Kind, Medium, Rate, Record, Source, Vbd, Vif};
 use xen_types::{DomId, KiB, MiB};
 use xs::View as _;
 
 use crate::config::{DiskMode, DomainConfig, GuestKind, VbdConfig, VifConfig};
 use crate::error::{Cause, Error, Problem, Result};
 use crate::host::Host;
-use crate::hotplug::field;
+use crate::hotplug::{Hotplug, field};
 use crate::lifecycle::not_control;
 
 impl Host {
@@ -39,11 +39,17 @@ impl Host {
         config.vcpus = info.max_vcpu_id.map_or(0, |last| last.saturating_add(1));
         for devices::Listed { device, description } in devices::list(&self.store, dom)? {
             match description? {
-                Device::Vbd(disk) => config.vbd.push(disk_config(&device, &disk)?),
+                Device::Vbd(disk) => {
+                    let record = Record::read(&self.store, &device)?;
+                    let server = self.server(&record)?;
+                    config.vbd.push(VbdConfig { backend: server, ..disk_config(&record, &disk)? });
+                }
                 Device::Vif(port) => {
                     let record = Record::read(&self.store, &device)?;
-                    let number = u32::try_from(config.vif.len()).unwrap_or(u32::MAX);
-                    config.vif.push(port_config(&record, &port, number)?);
+                    let place = u32::try_from(config.vif.len()).unwrap_or(u32::MAX);
+                    let server = self.server(&record)?;
+                    let port = port_config(&record, &port, place)?;
+                    config.vif.push(VifConfig { backend: server, ..port });
                 }
                 // Every guest has one.
                 Device::Generic(_) if (&device.kind, device.number) == (&Kind::Console, 0) => {}
@@ -52,6 +58,17 @@ impl Host {
         }
         config.check()?;
         Ok(config)
+    }
+
+    /// What a configuration calls the domain that serves a device: its name, if it has one of its own.
+    fn server(&self, record: &Record) -> Result<Option<String>, Cause> {
+        let server = record.ends().server;
+        if server == DomId::DOM0 {
+            return Ok(None);
+        }
+        let name =
+            self.name(server)?.filter(|name| self.find(name).is_ok_and(|found| found.id == server));
+        Ok(Some(name.unwrap_or_else(|| server.to_string())))
     }
 
     /// How it is virtualised, by the record: the hypervisor tells PVH and HVM guests apart by what it
@@ -80,20 +97,40 @@ impl Host {
     }
 }
 
-fn disk_config(device: &DeviceId, disk: &Vbd) -> Result<VbdConfig, Problem> {
-    let (Source::Phy(path) | Source::File(path)) = disk.source() else {
-        return Err(Problem::NotDescribed(device.clone()));
+fn disk_config(record: &Record, disk: &Vbd) -> Result<VbdConfig, Problem> {
+    let Ends { device, server, .. } = record.ends();
+    let vdev = disk.vdev().to_string();
+    let mut config = match disk.source() {
+        Source::Phy(path) | Source::File(path) => VbdConfig::new(vdev, path.as_str()),
+        Source::Nothing => VbdConfig::empty_drive(vdev),
+        _ => return Err(Problem::NotDescribed(device.clone())),
     };
-    let mut config = VbdConfig::new(disk.vdev().to_string(), path.as_str());
     config.mode = if disk.is_writable() { DiskMode::Write } else { DiskMode::Read };
-    said_whole(device, disk, config.spec()).map(|()| config)
+    config.cdrom = disk.medium() == Medium::Cdrom;
+    config.hotplug = policy(record)?;
+    said_whole(device, disk, config.spec().map(|spec| spec.served_by(*server))).map(|()| config)
 }
 
-fn port_config(record: &Record, port: &Vif, number: u32) -> Result<VifConfig, Problem> {
+fn port_config(record: &Record, port: &Vif, place: u32) -> Result<VifConfig, Problem> {
+    let Ends { device, server, .. } = record.ends();
     let mut config = VifConfig::new(field(record, "bridge").unwrap_or_default());
     config.mac = Some(port.mac().to_string());
+    config.number = Some(device.number).filter(|number| *number != place);
     config.rate = field(record, "rate").and_then(|rate| Rate::from_node(rate).ok()).map(in_words);
-    said_whole(&record.ends().device, port, config.spec(number)).map(|()| config)
+    config.ip = field(record, "ip").filter(|ip| !ip.is_empty()).map(str::to_owned);
+    config.hotplug = policy(record)?;
+    said_whole(device, port, config.spec(place).map(|spec| spec.served_by(*server)))
+        .map(|()| config)
+}
+
+/// The policy of a device that was attached here. Of another toolstack's nothing was chosen here.
+fn policy(record: &Record) -> Result<Hotplug, Problem> {
+    match field(record, Hotplug::KEY) {
+        Some(word) if record.ends().server == DomId::DOM0 => {
+            word.parse().map_err(|_| Problem::NotDescribed(record.ends().device.clone()))
+        }
+        _ => Ok(Hotplug::default()),
+    }
 }
 
 /// Fails unless what the configuration says is the device, to the last of its options.
@@ -117,7 +154,7 @@ fn in_words(rate: Rate) -> String {
 
 #[cfg(test)]
 mod tests {
-    use devices::{Spec as _, Tree};
+    use devices::Spec;
 
     use super::*;
 
@@ -131,18 +168,18 @@ mod tests {
         Vbd::phy("xvda".parse().unwrap(), "/images/web.img").unwrap()
     }
 
-    fn record(tree: &Tree, port: &Vif) -> Record {
-        Record::in_tree(tree, &port.ends(DOM).device).unwrap()
+    fn record(spec: &impl Spec) -> Record {
+        Record::in_tree(&spec.tree(DOM), &spec.ends(DOM).device).unwrap()
     }
 
-    fn described(port: &Vif, number: u32) -> Result<VifConfig, Problem> {
-        port_config(&record(&port.tree(DOM), port), port, number)
+    fn described(port: &Vif, place: u32) -> Result<VifConfig, Problem> {
+        port_config(&record(port), port, place)
     }
 
     #[test]
     fn a_disk_is_described_with_what_the_guest_may_do() {
         let read_only = disk().read_only();
-        let config = disk_config(&read_only.ends(DOM).device, &read_only).unwrap();
+        let config = disk_config(&record(&read_only), &read_only).unwrap();
         let wanted =
             VbdConfig { mode: DiskMode::Read, ..VbdConfig::new("xvda", "/images/web.img") };
         assert_eq!(config, wanted);
@@ -150,9 +187,39 @@ mod tests {
 
     #[test]
     fn a_disk_with_an_option_that_no_configuration_has_is_refused() {
-        let device = disk().ends(DOM).device;
-        let refused = disk_config(&device, &disk().untrusted());
-        assert_eq!(refused, Err(Problem::NotDescribed(device)));
+        let odd = disk().untrusted();
+        let refused = disk_config(&record(&odd), &odd);
+        assert_eq!(refused, Err(Problem::NotDescribed(odd.ends(DOM).device)));
+    }
+
+    #[test]
+    fn a_drive_is_described_full_and_empty() {
+        let drive = Vbd::waiting_drive("hdc".parse().unwrap(), Medium::Cdrom).unwrap();
+        let config = disk_config(&record(&drive), &drive).unwrap();
+        assert_eq!((config.target.as_deref(), config.cdrom), (None, true));
+        let full = drive.with_medium(Some("/images/cd.iso")).unwrap();
+        let config = disk_config(&record(&full), &full).unwrap();
+        assert_eq!((config.target.as_deref(), config.cdrom), (Some("/images/cd.iso"), true));
+    }
+
+    #[test]
+    fn a_device_of_a_driver_domain_is_described_but_for_who_that_is() {
+        let disk = disk().served_by(DomId::new(3).unwrap());
+        assert_eq!(
+            disk_config(&record(&disk), &disk).unwrap().target.as_deref(),
+            Some("/images/web.img")
+        );
+    }
+
+    #[test]
+    fn a_device_keeps_the_policy_that_was_chosen_for_it() {
+        let disk = disk();
+        assert_eq!(disk_config(&record(&disk), &disk).unwrap().hotplug, Hotplug::Native);
+        let mut tree = disk.tree(DOM);
+        let device = disk.ends(DOM).device;
+        tree.value(device.record().join(Hotplug::KEY), Hotplug::Scripts);
+        let record = Record::in_tree(&tree, &device).unwrap();
+        assert_eq!(disk_config(&record, &disk).unwrap().hotplug, Hotplug::Scripts);
     }
 
     #[test]
@@ -172,8 +239,10 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_that_would_get_another_number_is_refused() {
-        let device = port().ends(DOM).device;
-        assert_eq!(described(&port(), 1), Err(Problem::NotDescribed(device)));
+    fn an_interface_keeps_its_number_and_its_addresses() {
+        assert_eq!(described(&port(), 0).unwrap().number, None);
+        assert_eq!(described(&port(), 1).unwrap().number, Some(0));
+        let held = port().ip("192.0.2.7 2001:db8::7").unwrap();
+        assert_eq!(described(&held, 0).unwrap().ip.as_deref(), Some("192.0.2.7 2001:db8::7"));
     }
 }

@@ -67,7 +67,7 @@ fn config_in(file: &Path, description: &[u8]) -> Result<DomainConfig, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use xenops::{DiskMode, GuestKind, MiB, VbdConfig, VifConfig};
+    use xenops::{DiskMode, GuestKind, Hotplug, MiB, VbdConfig, VifConfig};
 
     use super::*;
 
@@ -88,6 +88,26 @@ mod tests {
     fn what_is_written_of_a_domain_is_read_again() {
         let text = description_of(&config()).unwrap();
         assert_eq!(config_in(Path::new("web.saved"), text.as_bytes()).unwrap(), config());
+
+        let mut all = config();
+        let mut drive = VbdConfig::empty_drive("hdc");
+        (drive.hotplug, drive.backend) = (Hotplug::Udev, Some("disks".to_owned()));
+        all.vbd.push(drive);
+        let port = &mut all.vif[0];
+        (port.number, port.rate) = (Some(3), Some("10Mb/s".to_owned()));
+        (port.ip, port.hotplug) = (Some("192.0.2.7".to_owned()), Hotplug::Scripts);
+        port.backend = Some("net".to_owned());
+        let text = description_of(&all).unwrap();
+        assert_eq!(config_in(Path::new("web.saved"), text.as_bytes()).unwrap(), all);
+    }
+
+    #[test]
+    fn the_documented_configuration_is_good() {
+        let text = include_str!("../../../docs/configuration.md");
+        let (_, example) = text.split_once("```toml\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let config = config_in(Path::new("configuration.md"), example.as_bytes()).unwrap();
+        assert_eq!((config.vbd.len(), config.vif.len()), (3, 2));
     }
 
     #[test]

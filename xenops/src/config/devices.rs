@@ -1,10 +1,12 @@
 //! The devices that a domain starts with.
 
-use devices::{Spec, Tree, Vbd, Vif};
+use devices::{DeviceId, Medium, Spec, Tree, Vbd, Vif};
 use xen_types::DomId;
 
+use super::DomainConfig;
 use crate::device::random_mac;
 use crate::error::Problem;
+use crate::hotplug::Hotplug;
 
 /// A disk, `[[vbd]]` in a configuration file.
 ///
@@ -22,11 +24,22 @@ use crate::error::Problem;
 pub struct VbdConfig {
     /// Which disk it is in the guest: `xvda`, `hda`, `sdc1`, `d2p1` or a number.
     pub vdev: String,
-    /// The block device or the file that is in it.
-    pub target: String,
+    /// The block device or the file that is in it; a drive may be empty.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub target: Option<String>,
     /// What the guest may do with it.
     #[cfg_attr(feature = "serde", serde(default))]
     pub mode: DiskMode,
+    /// Whether it is a CD-ROM drive: read only whatever the mode says, and its medium can be changed.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
+    pub cdrom: bool,
+    /// Who does the host's part of it, if the control domain serves it.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
+    pub hotplug: Hotplug,
+    /// The domain that serves it, by name, number or UUID; the control domain when absent. The target is
+    /// one of that domain's.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub backend: Option<String>,
 }
 
 /// What a guest may do with a disk.
@@ -42,7 +55,7 @@ pub enum DiskMode {
     Write,
 }
 
-/// A network interface, `[[vif]]` in a configuration file. They are numbered in their order, from 0.
+/// A network interface, `[[vif]]` in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -53,40 +66,82 @@ pub struct VifConfig {
     /// Its address; a random one of Xen's when absent.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub mac: Option<String>,
+    /// Its number; its place among the interfaces, from 0 on, when absent.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub number: Option<u32>,
     /// How much the guest may send, such as `10Mb/s`.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub rate: Option<String>,
+    /// The addresses that it may use, separated by spaces, which only [`Hotplug::Scripts`] can hold it to.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub ip: Option<String>,
+    /// Who does the host's part of it, if the control domain serves it.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
+    pub hotplug: Hotplug,
+    /// The domain that serves it, by name, number or UUID; the control domain when absent. The bridge is
+    /// one of that domain's.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub backend: Option<String>,
 }
 
 impl VbdConfig {
     /// A disk that the guest may write to.
     pub fn new(vdev: impl Into<String>, target: impl Into<String>) -> Self {
-        Self { vdev: vdev.into(), target: target.into(), mode: DiskMode::Write }
+        Self { target: Some(target.into()), cdrom: false, ..Self::empty_drive(vdev) }
     }
 
-    /// The description of the device.
+    /// A CD-ROM drive with nothing in it.
+    pub fn empty_drive(vdev: impl Into<String>) -> Self {
+        Self {
+            vdev: vdev.into(),
+            target: None,
+            mode: DiskMode::Write,
+            cdrom: true,
+            hotplug: Hotplug::default(),
+            backend: None,
+        }
+    }
+
+    /// The description of the device, as if the control domain served it.
     ///
     /// # Errors
     /// [`Problem::Config`] names the key and what is wrong with it.
     pub fn spec(&self) -> Result<Vbd, Problem> {
         let vdev =
             self.vdev.parse().map_err(wrong_word("vbd.vdev", "is not the name of a disk"))?;
-        if !self.target.starts_with('/') {
-            return Err(Problem::Config { key: "vbd.target", why: "is not an absolute path" });
-        }
-        let disk = Vbd::phy(vdev, &self.target)
-            .map_err(wrong_word("vbd.target", "has control characters or is too long"))?;
-        Ok(if self.mode == DiskMode::Read { disk.read_only() } else { disk })
+        let wrong = |why| Problem::Config { key: "vbd.target", why };
+        let disk = match &self.target {
+            Some(target) if target.starts_with('/') => Vbd::phy(vdev, target)
+                .map_err(|_| wrong("has control characters or is too long"))?,
+            Some(_) => return Err(wrong("is not an absolute path")),
+            None if self.cdrom => Vbd::waiting_drive(vdev, Medium::Cdrom)
+                .map_err(wrong_word("vbd.cdrom", "does not go together with the rest"))?,
+            None => return Err(wrong("is missing, and it is no drive")),
+        };
+        Ok(match (self.cdrom, self.mode) {
+            (true, _) => disk.cdrom(),
+            (false, DiskMode::Read) => disk.read_only(),
+            (false, DiskMode::Write) => disk,
+        })
     }
 }
 
 impl VifConfig {
     /// An interface that becomes part of a bridge.
     pub fn new(bridge: impl Into<String>) -> Self {
-        Self { bridge: bridge.into(), mac: None, rate: None }
+        Self {
+            bridge: bridge.into(),
+            mac: None,
+            number: None,
+            rate: None,
+            ip: None,
+            hotplug: Hotplug::default(),
+            backend: None,
+        }
     }
 
-    /// The description of the device. Without an address in the configuration, each has another one.
+    /// The description of the device, as if the control domain served it; `number` is its number unless
+    /// the configuration has one. Without an address in the configuration, each has another one.
     ///
     /// # Errors
     /// [`Problem::Config`] names the key and what is wrong with it.
@@ -96,15 +151,16 @@ impl VifConfig {
             None => random_mac(),
         };
         let why = "is empty or has control characters";
-        let port = Vif::new(number, mac).bridge(&self.bridge);
-        let port = port.map_err(wrong_word("vif.bridge", why))?;
-        Ok(match &self.rate {
-            Some(rate) => {
-                let why = "is not a rate such as 10Mb/s";
-                port.rate(rate.parse().map_err(wrong_word("vif.rate", why))?)
-            }
-            None => port,
-        })
+        let port = Vif::new(self.number.unwrap_or(number), mac).bridge(&self.bridge);
+        let mut port = port.map_err(wrong_word("vif.bridge", why))?;
+        if let Some(rate) = &self.rate {
+            let why = "is not a rate such as 10Mb/s";
+            port = port.rate(rate.parse().map_err(wrong_word("vif.rate", why))?);
+        }
+        if let Some(addresses) = &self.ip {
+            port = port.ip(addresses).map_err(wrong_word("vif.ip", why))?;
+        }
+        Ok(port)
     }
 }
 
@@ -113,22 +169,41 @@ fn wrong_word<E>(key: &'static str, why: &'static str) -> impl FnOnce(E) -> Prob
     move |_| Problem::Config { key, why }
 }
 
-/// The trees of all devices of a domain.
-pub(crate) fn trees(
-    vbds: &[VbdConfig],
-    vifs: &[VifConfig],
+#[cfg(feature = "serde")]
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A device that a domain starts with.
+pub(crate) struct Planned {
+    pub(crate) device: DeviceId,
+    pub(crate) tree: Tree,
+    pub(crate) hotplug: Hotplug,
+}
+
+impl Planned {
+    fn new(spec: &impl Spec, dom: DomId, hotplug: Hotplug) -> Self {
+        Self { device: spec.ends(dom).device, tree: spec.tree(dom), hotplug }
+    }
+}
+
+/// All devices of a domain. `server` finds the domain that a configuration means.
+pub(crate) fn planned<E: From<Problem>>(
+    config: &DomainConfig,
     dom: DomId,
-) -> Result<Vec<(devices::DeviceId, Tree)>, Problem> {
-    let mut trees = Vec::new();
-    for vbd in vbds {
-        let spec = vbd.spec()?;
-        trees.push((spec.ends(dom).device, spec.tree(dom)));
+    server: impl Fn(&str) -> Result<DomId, E>,
+) -> Result<Vec<Planned>, E> {
+    let server = |backend: &Option<String>| backend.as_deref().map_or(Ok(DomId::DOM0), &server);
+    let mut devices = Vec::new();
+    for vbd in &config.vbd {
+        let spec = vbd.spec()?.served_by(server(&vbd.backend)?);
+        devices.push(Planned::new(&spec, dom, vbd.hotplug));
     }
-    for (number, vif) in (0..).zip(vifs) {
-        let spec = vif.spec(number)?;
-        trees.push((spec.ends(dom).device, spec.tree(dom)));
+    for (place, vif) in (0..).zip(&config.vif) {
+        let spec = vif.spec(place)?.served_by(server(&vif.backend)?);
+        devices.push(Planned::new(&spec, dom, vif.hotplug));
     }
-    Ok(trees)
+    Ok(devices)
 }
 
 #[cfg(test)]
@@ -150,6 +225,50 @@ mod tests {
     fn a_target_that_depends_on_where_the_command_runs_is_refused() {
         let problem = VbdConfig::new("xvda", "web.img").spec().unwrap_err();
         assert_eq!(why(problem), ("vbd.target", "is not an absolute path"));
+    }
+
+    #[test]
+    fn only_a_drive_may_be_empty() {
+        let drive = VbdConfig::empty_drive("hdc");
+        assert_eq!(drive.spec().unwrap().source(), &devices::Source::Nothing);
+        let disk = VbdConfig { cdrom: false, ..drive };
+        assert_eq!(why(disk.spec().unwrap_err()), ("vbd.target", "is missing, and it is no drive"));
+    }
+
+    #[test]
+    fn a_drive_is_read_only_whatever_the_mode() {
+        let full = VbdConfig { cdrom: true, ..VbdConfig::new("hdc", "/images/cd.iso") };
+        assert!(!full.spec().unwrap().is_writable());
+    }
+
+    #[test]
+    fn an_interface_has_its_own_number_or_that_of_its_place() {
+        let mut config = DomainConfig::new("web", crate::GuestKind::Pv, "/k", xen_types::MiB(1));
+        let third = VifConfig { number: Some(3), ..VifConfig::new("xenbr0") };
+        config.vif = vec![VifConfig::new("xenbr0"), third, VifConfig::new("xenbr1")];
+        let numbers = |config: &DomainConfig| {
+            let server = |_: &str| Err(Problem::NoSuchDomain);
+            let devices = planned(config, DomId::DOM0, server).unwrap();
+            devices.iter().map(|planned| planned.device.number).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(&config), [0, 3, 2]);
+        config.vif[1].number = Some(2);
+        assert_eq!(why(config.check().unwrap_err()), ("vif.number", "is there twice"));
+    }
+
+    #[test]
+    fn who_serves_a_device_is_asked_for_by_the_word_of_the_configuration() {
+        let mut config = DomainConfig::new("web", crate::GuestKind::Pv, "/k", xen_types::MiB(1));
+        let disk = VbdConfig::new("xvda", "/dev/vg/web");
+        config.vbd = vec![VbdConfig { backend: Some("disks".into()), ..disk }];
+        let seven = DomId::new(7).unwrap();
+        let server = |word: &str| match word {
+            "disks" => Ok(seven),
+            _ => Err(Problem::NoSuchDomain),
+        };
+        let devices = planned(&config, DomId::DOM0, server).unwrap();
+        let record = devices::Record::in_tree(&devices[0].tree, &devices[0].device).unwrap();
+        assert_eq!(record.ends().server, seven);
     }
 
     #[test]

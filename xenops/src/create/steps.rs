@@ -14,7 +14,7 @@ use xs::{Client, Path, Store, View};
 
 use super::images::{Images, hypervisor_kind};
 use super::skeleton;
-use crate::config::{DomainConfig, GuestKind, NUL_IN_CMDLINE, TscMode, trees};
+use crate::config::{DomainConfig, GuestKind, NUL_IN_CMDLINE, Planned, TscMode, planned};
 use crate::device::AttachOptions;
 use crate::error::{Cause, Leftover, Problem, Remnant};
 use crate::host::Host;
@@ -310,17 +310,17 @@ impl<'a> Creation<'a> {
 
     fn attach_devices(&mut self) -> Result<(), Cause> {
         let (dom, config) = (self.dom(), self.config);
-        let trees = trees(&config.vbd, &config.vif, dom)?;
-        if trees.is_empty() {
+        let part = |error| Cause::Part(Box::new(error));
+        let server = |whom: &str| self.host.find(whom).map(|found| found.id).map_err(part);
+        let devices = planned(config, dom, server)?;
+        if devices.is_empty() {
             return Ok(());
         }
         self.devices = true;
         let _lock = Lock::of_domain(&self.host.locks, dom, self.uuid, self.limits)?;
-        for (device, tree) in trees {
-            let options = AttachOptions::default();
-            self.host
-                .plug(&device, self.uuid, tree, options, self.limits)
-                .map_err(|error| Cause::Part(Box::new(error)))?;
+        for Planned { device, tree, hotplug } in devices {
+            let options = AttachOptions { hotplug, ..AttachOptions::default() };
+            self.host.plug(&device, self.uuid, tree, options, self.limits).map_err(part)?;
         }
         Ok(())
     }

@@ -42,6 +42,8 @@ use crate::lock::Lock;
 
 /// Who does the host's part of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum Hotplug {
     /// This library, by system calls.

@@ -4,11 +4,11 @@
 use std::thread;
 use std::time::Duration;
 
-use devices::{Ends, Spec as _};
+use devices::{DeviceId, Ends, Spec as _};
 use xen_sim::Snapshot;
 use xen_types::DomId;
 use xenops::device::Vbd;
-use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Kind};
+use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Kind, VbdConfig};
 use xs::{Client, Path, Store as _, View as _, becomes};
 
 use crate::site::{Site, is_up, long};
@@ -45,15 +45,25 @@ impl Scene {
         state: &'static str,
         then: impl FnOnce(&Client, &Path) + Send + 'static,
     ) -> thread::JoinHandle<()> {
+        self.answering(&self.ends, state, then)
+    }
+
+    /// The same for another device.
+    fn answering(
+        &self,
+        ends: &Ends,
+        state: &'static str,
+        then: impl FnOnce(&Client, &Path) + Send + 'static,
+    ) -> thread::JoinHandle<()> {
         let store = self.site.host().store().clone();
-        let (backend, late) = (self.ends.backend(), long(&self.host).deadline);
+        let (backend, late) = (ends.backend(), long(&self.host).deadline);
         thread::spawn(move || {
             store.wait(&becomes(backend.join("state"), state), late).unwrap();
             then(&store, &backend);
         })
     }
 
-    fn attach(&self, limits: &xenops::Limits) -> xenops::Result<devices::DeviceId> {
+    fn attach(&self, limits: &xenops::Limits) -> xenops::Result<DeviceId> {
         self.host.attach(self.ends.device.dom, &self.disk, AttachOptions::default(), limits)
     }
 
@@ -183,4 +193,40 @@ fn a_guest_that_is_destroyed_takes_its_part_of_a_driver_domain_with_it() {
     driver.join().unwrap();
     let backends = scene.ends.backend().parent().unwrap();
     assert_eq!(scene.host.store().read_opt(&backends).unwrap(), None);
+}
+
+#[test]
+fn a_guest_starts_with_a_disk_of_a_driver_domain_and_is_described_with_it() {
+    let scene = Scene::new();
+    let mut config = scene.site.config(GuestKind::Pvh, "deaf");
+    config.name = "three".into();
+    let mut disk = VbdConfig::new("xvda", "/dev/ram0");
+    disk.backend = Some("two".into());
+    config.vbd.push(disk.clone());
+    let next = DomId::new(scene.driver.raw() + 1).unwrap();
+    let ends =
+        Ends { device: DeviceId { dom: next, ..scene.ends.device.clone() }, ..scene.ends.clone() };
+    let driver = scene.answering(&ends, "1", takes);
+    let dom = scene.host.create(&config, Default::default(), &long(&scene.host)).unwrap();
+    driver.join().unwrap();
+    assert_eq!(dom, next);
+    assert_eq!(scene.host.config(dom).unwrap().vbd, [disk]);
+
+    let driver = scene.answering(&ends, "5", |store, backend| store.rm(backend).unwrap());
+    scene.host.destroy(dom, &long(&scene.host)).unwrap();
+    driver.join().unwrap();
+    scene.before.assert_unchanged(&scene.site.machine);
+}
+
+#[test]
+fn a_guest_whose_disk_nobody_serves_is_not_made() {
+    let scene = Scene::new();
+    let mut config = scene.site.config(GuestKind::Pvh, "deaf");
+    config.name = "three".into();
+    let mut disk = VbdConfig::new("xvda", "/dev/ram0");
+    disk.backend = Some("nobody".into());
+    config.vbd.push(disk);
+    let error = scene.host.create(&config, Default::default(), &long(&scene.host)).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound, "{error:?}");
+    scene.before.assert_unchanged(&scene.site.machine);
 }
