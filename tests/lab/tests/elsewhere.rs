@@ -265,6 +265,34 @@ fn a_guest_reads_a_disk_that_another_guest_serves() {
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
+fn a_guest_starts_with_a_disk_that_another_guest_serves() {
+    let driver = Driver::boot("serves-start");
+    let before = Leavings::now();
+    driver.0.does("dd if=/dev/zero of=/exported bs=65536 count=4 && losetup /dev/loop0 /exported");
+    let disk = "[[vbd]]\nvdev = \"xvdb\"\ntarget = \"/dev/loop0\"\nbackend = \"serves-start\"";
+    let config = Config::tiny("starts", "pv", disk);
+
+    let creating = begin(&["create", config.path()]);
+    let id = || run("xl", &["domid", "starts"]).out.trim().to_owned();
+    until("a domain of the name", || !id().is_empty());
+    let guest = Guest { name: "starts".to_owned(), id: id() };
+    let end = format!("backend/vbd/{}/51728", guest.id);
+    driver.comes_to_state(&end, "2");
+    driver.write(&format!("{end}/physical-device"), "7:0");
+    driver.write(&format!("{end}/hotplug-status"), "connected");
+    ends_well(creating);
+
+    let listed = ok("xenops", &["devices", "starts"]);
+    assert!(listed.contains("/dev/loop0"), "{listed}");
+    let going = begin(&["destroy", "starts"]);
+    driver.comes_to_state(&end, "6");
+    driver.remove(&end);
+    ends_well(going);
+    before.assert_unchanged();
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
 fn two_guests_talk_over_an_interface_that_one_serves() {
     let (driver, client) = (Driver::boot("netback"), Linux::boot("netfront", "pv", ""));
     let before = Leavings::now();
