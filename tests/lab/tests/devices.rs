@@ -164,7 +164,6 @@ fn a_guest_starts_with_the_devices_of_its_configuration() {
     let devices = format!(
         "[[vbd]]\nvdev = \"xvda\"\ntarget = \"{}\"\nmode = \"r\"\n\
          [[vbd]]\nvdev = \"xvdc\"\ntarget = \"{}\"\ncdrom = true\n\
-         [[vbd]]\nvdev = \"xvdd\"\ncdrom = true\n\
          [[vif]]\nbridge = \"xenbr0\"\nmac = \"00:16:3e:00:00:07\"\n\
          [[vif]]\nbridge = \"xenbr0\"\nmac = \"00:16:3e:00:00:08\"\nnumber = 3\nhotplug = \"scripts\"\n",
         file.0, disc.0
@@ -173,12 +172,14 @@ fn a_guest_starts_with_the_devices_of_its_configuration() {
     linux.comes_to("test -b /dev/xvda");
     assert_eq!(linux.md5("/dev/xvda"), md5(file.0));
     assert_eq!(linux.md5("/dev/xvdc"), md5(disc.0));
-    linux.does("! test -e /dev/xvdd");
     assert!(linux.does("cat /sys/class/net/eth0/address").contains("00:16:3e:00:00:07"));
     assert!(linux.does("cat /sys/class/net/eth1/address").contains("00:16:3e:00:00:08"));
     let policy = format!("/libxl/{}/device/vif/3/hotplug", linux.guest.id);
     assert_eq!(ok("xenstore-read", &[&policy]).trim(), "scripts");
-    ok("xenops", &["vbd", "insert", linux.name(), "xvdd", disc.0, "--connected"]);
+    ok("xenops", &["vbd", "eject", linux.name(), "xvdc"]);
+    linux.comes_to("! test -e /dev/xvdc");
+    ok("xenops", &["vbd", "insert", linux.name(), "xvdc", file.0, "--connected"]);
+    linux.comes_to("test -b /dev/xvdc");
     ok("xenops", &["destroy", linux.name()]);
     before.assert_unchanged();
 }

@@ -198,7 +198,8 @@ fn the_examples_show_a_disk_come_and_go() {
     let images = Images::new("shown", 1);
     let linux = Linux::boot("shown", "pv", "");
     let before = Leavings::now();
-    let watching = start("watch-devices", &["shown"]);
+    let seen = "/tmp/shown.watched";
+    let watching = start("sh", &["-c", &format!("exec watch-devices shown >{seen}")]);
     let mut attaching = Command::new("attach-disk")
         .args(["shown", "xvdb", &images.0[0]])
         .stdin(Stdio::piped())
@@ -207,16 +208,21 @@ fn the_examples_show_a_disk_come_and_go() {
         .spawn()
         .expect("start attach-disk");
     linux.comes_to("test -b /dev/xvdb");
+    let disk = format!("vbd 51728 of domain {}", linux.guest.id);
+    // Who watches is told of changes, and looks when it is its turn.
+    let connected = format!("{disk}: served by domain 0, backend Connected, frontend Connected");
+    let told = || fs::read_to_string(seen).unwrap_or_default();
+    until("the watcher to see both ends connected", || told().contains(&connected));
     attaching.stdin.as_mut().expect("it is piped").write_all(b"\n").expect("a line");
     let ran = ended(attaching, Duration::from_secs(60));
-    let disk = format!("vbd 51728 of domain {}", linux.guest.id);
     assert_eq!(ran.out, format!("{disk} is there; a line takes it away\n{disk} is gone\n"));
     before.assert_unchanged();
     let domain = format!("domain {} is gone", linux.guest.id);
     drop(run("xenops", &["destroy", "shown"]));
-    let told = ended(watching, Duration::from_secs(60)).out;
-    let connected = format!("{disk}: served by domain 0, backend Connected, frontend Connected");
-    for line in [&connected, &format!("{disk} is gone"), &domain] {
+    drop(ended(watching, Duration::from_secs(60)));
+    for line in [&format!("{disk} is gone"), &domain] {
+        let told = told();
         assert!(told.lines().any(|said| said.starts_with(line.as_str())), "{line:?} in {told}");
     }
+    let _ = fs::remove_file(seen);
 }
