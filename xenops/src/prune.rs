@@ -40,7 +40,10 @@ impl Host {
             return last.map_or(Ok(()), |last| self.store.rm_if_exists(last));
         }
         self.store.transaction(|tx| {
-            let empty = empty_ones(tx, &folders, last);
+            // A folder with a value of its own is more than a folder.
+            let values = iter::zip(&folders, tx.batch(folders.iter().map(ask::read)));
+            let bare = values.filter(|(_, value)| value.as_ref().is_ok_and(Vec::is_empty));
+            let empty = empty_ones(tx, &bare.map(|(folder, _)| folder.clone()).collect(), last);
             let stays = |path: &&Path| !path.parent().is_some_and(|above| empty.contains(&above));
             let going = empty.iter().chain(last).filter(stays).map(ask::rm_if_exists);
             tx.batch(going).into_iter().collect()

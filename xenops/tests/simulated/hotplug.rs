@@ -6,7 +6,7 @@ use xen_sim::{Front, Script};
 use xen_types::DomId;
 use xenops::device::{Vbd, Vif};
 use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Hotplug, Kind};
-use xs::Store as _;
+use xs::{Store as _, View as _};
 
 use crate::devices::{disk, file, port, site};
 use crate::site::{Site, is_up, long};
@@ -178,3 +178,13 @@ fn an_interface_for_a_bridge_that_is_not_there_costs_nothing() {
 }
 
 const SHORT: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_folder_that_says_something_itself_stays() {
+    let (_site, host, dom) = guest(Script::Nothing);
+    let device = host.attach(dom, &file(), by(Hotplug::Native), &long(&host)).unwrap();
+    let folder = devices::Spec::ends(&file(), dom).backend().parent().unwrap();
+    host.store().write(&folder, "said").unwrap();
+    host.detach(&device, DetachOptions::default(), &long(&host)).unwrap();
+    assert_eq!(host.store().read_opt(&folder).unwrap().as_deref(), Some(&b"said"[..]));
+}
