@@ -105,8 +105,6 @@ const OUTPUT_MAX: u64 = 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::time::{Duration, Instant};
 
     use devices::DeviceId;
@@ -114,6 +112,7 @@ mod tests {
 
     use super::*;
     use crate::hotplug::Linux;
+    use crate::hotplug::tests::program;
 
     fn ends(kind: Kind, number: u32) -> Ends {
         let device = DeviceId { dom: DomId::new(7).unwrap(), kind: kind.clone(), number };
@@ -124,18 +123,11 @@ mod tests {
         Limits::until(Deadline::after(Duration::from_secs(20)))
     }
 
-    /// A script of this text, called as that of a disk.
-    fn script(name: &str, text: &str) -> Script {
-        let path = std::env::temp_dir().join(format!("xenops-{name}-{}", std::process::id()));
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
-        Script::of(path.to_str().unwrap(), &ends(Kind::Vbd, 51712), Action::Add).unwrap()
-    }
-
-    impl Drop for Script {
-        fn drop(&mut self) {
-            let _ = fs::remove_file(&self.0.path);
-        }
+    /// Runs a program of this text as the script of a disk.
+    fn run(text: &str, limits: &Limits) -> Result<(), Cause> {
+        let program = program(text);
+        let path = program.0.to_str().unwrap();
+        Script::of(path, &ends(Kind::Vbd, 51712), Action::Add).unwrap().run(&Linux, limits)
     }
 
     #[test]
@@ -162,10 +154,8 @@ mod tests {
 
     #[test]
     fn a_script_that_fails_is_quoted() {
-        let failing = script("fails", "echo it is \"$XENBUS_PATH $1\"; exit 3");
-        let Err(Cause::Problem(Problem::Script { status, said, .. })) =
-            failing.run(&Linux, &soon())
-        else {
+        let failed = run("echo it is \"$XENBUS_PATH $1\"; exit 3", &soon());
+        let Err(Cause::Problem(Problem::Script { status, said, .. })) = failed else {
             panic!("it ends with status 3");
         };
         assert_eq!((status.code(), said.as_str()), (Some(3), "it is backend/vbd/7/51712 add"));
@@ -173,15 +163,15 @@ mod tests {
 
     #[test]
     fn a_script_that_leaves_a_process_behind_has_ended() {
-        assert!(script("leaves", "sleep 5 &").run(&Linux, &soon()).is_ok());
+        assert!(run("sleep 5 &", &soon()).is_ok());
     }
 
     #[test]
     fn a_script_past_its_time_is_killed_with_what_it_started() {
-        let slow = script("slow", "echo begun; sleep 60; echo never");
         let start = Instant::now();
         let limits = Limits::until(Deadline::after(Duration::from_secs(3)));
-        let Err(Cause::Problem(Problem::TimedOut { last, .. })) = slow.run(&Linux, &limits) else {
+        let slow = run("echo begun; sleep 60; echo never", &limits);
+        let Err(Cause::Problem(Problem::TimedOut { last, .. })) = slow else {
             panic!("it has three seconds");
         };
         assert_eq!(last, "it printed \"begun\"");

@@ -1,4 +1,7 @@
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use devices::{Spec, Vbd};
 
@@ -22,29 +25,46 @@ fn the_word_of_a_policy_and_the_policy_are_one() {
     assert_eq!("shell".parse::<Hotplug>(), Err(UnknownHotplug));
 }
 
-/// A program of this text in place of iptables: what comes of asking it, within so many milliseconds.
-fn listed_by(name: &str, text: &str, milliseconds: u64) -> Result<(), Cause> {
-    let path = std::env::temp_dir().join(format!("xenops-{name}-{}", std::process::id()));
-    // By another process: no child of another test has it open for writing when it is run.
+/// A program that is gone with the value.
+pub(super) struct Scratch(pub(super) PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A program of this text.
+///
+/// Another process writes it: what a test beside this one starts meanwhile has copies of our
+/// descriptors until its `execve`, and a file that is open for writing is not run (`ETXTBSY`).
+pub(super) fn program(text: &str) -> Scratch {
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let (process, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    let path = std::env::temp_dir().join(format!("xenops-program-{process}-{number}"));
     let make = "printf '#!/bin/sh\\n%s\\n' \"$2\" >\"$1\" && chmod 700 \"$1\"";
     let made = Command::new("sh").args(["-c", make, "sh"]).arg(&path).arg(text).status().unwrap();
     assert!(made.success());
-    // The tests' scripts remove their files themselves.
+    Scratch(path)
+}
+
+/// What comes of asking a program of this text in place of iptables, within so many milliseconds.
+fn listed_by(text: &str, milliseconds: u64) -> Result<(), Cause> {
     let time = Duration::from_millis(milliseconds);
-    lists(&Linux, &path, &Limits::until(xen_types::Deadline::after(time)))
+    lists(&Linux, &program(text).0, &Limits::until(xen_types::Deadline::after(time)))
 }
 
 #[test]
 fn a_filter_that_does_not_answer_is_not_waited_for_past_the_deadline() {
-    let late = listed_by("slow", "sleep 60", 3000);
+    let late = listed_by("sleep 60", 3000);
     let Err(Cause::Problem(Problem::TimedOut { what, .. })) = &late else { panic!("{late:?}") };
     assert_eq!(*what, "iptables to list its rules");
 }
 
 #[test]
 fn a_filter_that_fails_is_none() {
-    let failed = listed_by("broken", "exit 3", 20_000);
+    let failed = listed_by("exit 3", 20_000);
     assert!(matches!(failed, Err(Cause::Problem(Problem::NoFilter))), "{failed:?}");
-    let works = listed_by("works", "[ \"$*\" = '-w -L -n' ]", 20_000);
+    let works = listed_by("[ \"$*\" = '-w -L -n' ]", 20_000);
     assert!(works.is_ok(), "{works:?}");
 }
