@@ -111,7 +111,10 @@ impl Kernel {
         let page = OfGuest { xen: Arc::clone(&self.xen), whom: self.whom, memory };
         let channel =
             BellOfGuest { xen: Arc::clone(&self.xen), whom: self.whom, port: boot.port, bell };
-        let store = Client::over_ring(page, channel)?.with_clock(self.xen.time.clock());
+        // A kernel waits for its answers without end, also while its domain is paused.
+        let store = Client::over_ring(page, channel)?
+            .with_clock(self.xen.time.clock())
+            .with_request_timeout(Duration::MAX);
         self.serve(&store, Manners::of(&boot.command_line), boot.ring)
     }
 
