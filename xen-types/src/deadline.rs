@@ -58,6 +58,13 @@ mod tests {
     }
 
     #[test]
+    fn a_timeout_too_long_for_the_clock_is_cut_to_thirty_years() {
+        let now = Instant::now();
+        let days = Deadline::counted_from(now, Duration::MAX).remaining(now).as_secs() / 86_400;
+        assert_eq!(days, 30 * 365);
+    }
+
+    #[test]
     fn an_endless_timeout_does_not_overflow() {
         assert!(!Deadline::after(Duration::MAX).passed(Instant::now()));
     }
