@@ -5,14 +5,18 @@
 //! 6.1). So a medium comes in place, and goes with the device, which comes again at once:
 //!
 //! ```text
-//! waiting      backend InitWait, no physical-device; the guest has no disk
-//!    │ insert       physical-device and params, in the nodes that are there
+//! unseen       no ends, the record alone
+//!    │ insert       both ends, as for plugging
 //!    ▼
-//! full         backend Connected; the guest has a disk
-//!    │ eject        as for unplugging; then the ends are removed, and written anew
-//!    ▼
-//! waiting
+//! full         backend Connected; the guest has a disk  ◀────────────────────────────┐
+//!    │ eject        as for unplugging; then the ends are removed, and written anew   │ insert
+//!    ▼                                                                               │
+//! waiting      backend InitWait, no physical-device; the guest has no disk  ─────────┘
 //! ```
+//!
+//! Linux waits at boot for all frontends that it finds, up to 270 s (`wait_for_devices`,
+//! `xenbus/xenbus_probe_frontend.c`): so a drive has none until it was filled once. After that a guest may
+//! use it, and took the next medium for the last one if no end stood there meanwhile (`xenbus_dev_changed`).
 //!
 //! The record stays all the time: whoever dies in between leaves a drive without ends, which is
 //! unplugged, filled and emptied as any other.
@@ -58,6 +62,11 @@ pub enum Inserted {
     InPlace,
     /// With the drive, which had no ends.
     Anew,
+}
+
+/// The nodes of an empty drive that no guest has seen: its record, of the tree that has its ends too.
+pub fn unseen(tree: Tree, ends: &Ends) -> Tree {
+    tree.below(&ends.record())
 }
 
 /// Writes a medium into a drive: `tree` is the drive with it. For use in a transaction.

@@ -50,6 +50,14 @@ impl Tree {
         self
     }
 
+    /// The nodes at `top` and below it.
+    #[must_use]
+    pub fn below(self, top: &Path) -> Self {
+        let mut nodes = self.0;
+        nodes.retain(|node| top.contains(&node.path));
+        Self(nodes)
+    }
+
     /// Writes the nodes, in one flight; inside a transaction they appear together or not at all. Outside of
     /// one, a node that is refused does not keep those after it from being written.
     ///

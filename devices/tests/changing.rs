@@ -79,6 +79,19 @@ fn a_second_medium_is_not_written_over_the_first() {
 }
 
 #[test]
+fn a_drive_that_no_guest_has_seen_has_no_ends_until_the_first_medium() {
+    let place = Place::of(&drive());
+    let tree = media::unseen(drive().tree(dom()), &place.ends);
+    let written = place.store.transaction(|tx| devices::plug::write(tx, &place.ends, &tree));
+    assert!(written.unwrap());
+    assert_eq!((place.back("state"), place.front("state")), (None, None));
+    assert_eq!((place.record("params"), place.record("device-type")), (some(""), some("cdrom")));
+    assert_eq!(place.insert().unwrap(), Inserted::Anew);
+    assert_eq!((place.back("state"), place.front("state")), (some("1"), some("1")));
+    assert_eq!(place.back("params"), some("/isos/a.iso"));
+}
+
+#[test]
 fn a_drive_that_lost_its_ends_comes_back_with_the_medium() {
     let place = Place::of_drive();
     place.lose_both_ends();

@@ -164,6 +164,7 @@ fn a_guest_starts_with_the_devices_of_its_configuration() {
     let devices = format!(
         "[[vbd]]\nvdev = \"xvda\"\ntarget = \"{}\"\nmode = \"r\"\n\
          [[vbd]]\nvdev = \"xvdc\"\ntarget = \"{}\"\ncdrom = true\n\
+         [[vbd]]\nvdev = \"xvdd\"\ncdrom = true\n\
          [[vif]]\nbridge = \"xenbr0\"\nmac = \"00:16:3e:00:00:07\"\n\
          [[vif]]\nbridge = \"xenbr0\"\nmac = \"00:16:3e:00:00:08\"\nnumber = 3\nhotplug = \"scripts\"\n",
         file.0, disc.0
@@ -180,6 +181,11 @@ fn a_guest_starts_with_the_devices_of_its_configuration() {
     linux.comes_to("! test -e /dev/xvdc");
     ok("xenops", &["vbd", "insert", linux.name(), "xvdc", file.0, "--connected"]);
     linux.comes_to("test -b /dev/xvdc");
+    // The drive that nothing was in: a Linux that found it would have waited for it.
+    linux.does("! test -e /sys/bus/xen/devices/vbd-51760");
+    ok("xenops", &["vbd", "insert", linux.name(), "xvdd", disc.0, "--connected"]);
+    linux.comes_to("test -b /dev/xvdd");
+    assert_eq!(linux.md5("/dev/xvdd"), md5(disc.0));
     ok("xenops", &["destroy", linux.name()]);
     before.assert_unchanged();
 }

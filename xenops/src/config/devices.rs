@@ -24,8 +24,8 @@ use crate::hotplug::Hotplug;
 pub struct VbdConfig {
     /// Which disk it is in the guest: `xvda`, `hda`, `sdc1`, `d2p1` or a number.
     pub vdev: String,
-    /// The block device or the file that is in it; a drive may be empty. A Linux that boots waits for it then,
-    /// for up to 270 s (`wait_for_devices`, `drivers/xen/xenbus/xenbus_probe_frontend.c`).
+    /// The block device or the file that is in it; a drive may be empty, and the guest sees it when the first
+    /// medium comes.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub target: Option<String>,
     /// What the guest may do with it.

@@ -15,7 +15,7 @@ use xs::{Client, Path, Store, View};
 use super::images::{Images, hypervisor_kind};
 use super::skeleton;
 use crate::config::{DomainConfig, GuestKind, NUL_IN_CMDLINE, Planned, TscMode, planned};
-use crate::device::AttachOptions;
+use crate::device::{AttachOptions, unseen_if_empty};
 use crate::error::{Cause, Leftover, Problem, Remnant};
 use crate::host::Host;
 use crate::limits::Limits;
@@ -320,6 +320,11 @@ impl<'a> Creation<'a> {
         let _lock = Lock::of_domain(&self.host.locks, dom, self.uuid, self.limits)?;
         for Planned { device, tree, hotplug } in devices {
             let options = AttachOptions { hotplug, ..AttachOptions::default() };
+            // A guest that was saved may use its drive.
+            let tree = match self.content {
+                Content::Boot(_) => unseen_if_empty(tree, &device)?,
+                Content::Saved { .. } => tree,
+            };
             self.host.plug(&device, self.uuid, tree, options, self.limits).map_err(part)?;
         }
         Ok(())

@@ -1,13 +1,13 @@
 //! Attaching a device.
 
-use devices::{DeviceId, Record, Setback, Spec, Tree, plug};
+use devices::{DeviceId, Record, Setback, Spec, Tree, media, plug};
 use xen_types::{DomId, DomainUuid};
 
 use super::check_handled;
 use crate::domain::State;
 use crate::error::{Cause, Error, Leftover, Problem, Result};
 use crate::host::Host;
-use crate::hotplug::{Hotplug, Ready};
+use crate::hotplug::{Hotplug, Ready, is_empty_drive};
 use crate::lifecycle::not_control;
 use crate::limits::Limits;
 use crate::lock::Lock;
@@ -28,6 +28,9 @@ impl Host {
     ///
     /// Nobody here starts that QEMU. One that starts after the nodes are written finds them, within the
     /// deadline.
+    ///
+    /// An empty drive is recorded and nothing else: the guest sees it when a medium comes
+    /// ([`Host::insert`]), and nobody is waited for.
     ///
     /// When this returns, the backend has the device; whether and when the guest connects is the
     /// guest's business, unless the options ask for it.
@@ -53,7 +56,8 @@ impl Host {
         not_control(dom).map_err(|problem| fail(problem.into()))?;
         let host = self.within(limits);
         let (_lock, uuid, _) = host.lock_devices(dom, limits).map_err(fail)?;
-        host.plug(&device, uuid, spec.tree(dom), options, limits)?;
+        let tree = unseen_if_empty(spec.tree(dom), &device).map_err(fail)?;
+        host.plug(&device, uuid, tree, options, limits)?;
         Ok(device)
     }
 
@@ -121,6 +125,7 @@ impl Host {
         }
         let record = of_tree(&tree).map_err(fail)?;
         let ends = record.ends();
+        let has_ends = tree.nodes().iter().any(|node| node.path == ends.backend());
 
         let mut may_be_there = false;
         let written = self.store.transaction(|tx| {
@@ -131,11 +136,15 @@ impl Host {
         ready.written();
         let brought = match written {
             Ok(false) => return Err(fail(Setback::Exists.into())),
-            Ok(true) => self.finish(&record, options, &ready, limits).and_then(|()| {
-                // What was waited for may have been another's.
-                let gone = self.is_another(device.dom, uuid);
-                if gone { Err(Problem::NoSuchDomain.into()) } else { Ok(()) }
-            }),
+            Ok(true) => {
+                let finished =
+                    if has_ends { self.finish(&record, options, &ready, limits) } else { Ok(()) };
+                finished.and_then(|()| {
+                    // What was waited for may have been another's.
+                    let gone = self.is_another(device.dom, uuid);
+                    if gone { Err(Problem::NoSuchDomain.into()) } else { Ok(()) }
+                })
+            }
             Err(error) if !may_be_there => return Err(fail(error.into())),
             Err(error) => Err(error.into()),
         };
@@ -168,4 +177,11 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// The nodes of a device for a guest that has not seen it: of an empty drive, which it shall not wait for, the
+/// record alone.
+pub(crate) fn unseen_if_empty(tree: Tree, device: &DeviceId) -> Result<Tree, Cause> {
+    let record = Record::in_tree(&tree, device)?;
+    if is_empty_drive(&record) { Ok(media::unseen(tree, record.ends())) } else { Ok(tree) }
 }

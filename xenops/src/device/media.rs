@@ -1,7 +1,7 @@
 //! What is in a drive: put in, taken out.
 //!
 //! ```text
-//! insert   lock ─ disk ready ─ nodes of the medium ─ backend opens it
+//! insert   lock ─ disk ready ─ nodes of the medium, of both ends the first time ─ backend opens it
 //! eject    lock ─ guest lets go ─ backend lets go ─ ends removed ─ empty drive ─ guest notices
 //! ```
 //!
@@ -73,10 +73,7 @@ impl Host {
         if tray.locked && !options.force {
             return Err(fail(Problem::Locked.into()));
         }
-        // Whoever died in between left a drive without ends.
-        let whole = host.store.read_opt(&ends.backend());
-        let whole = whole.map_err(|error| fail(error.into()))?.is_some();
-        if !(vbd.source().is_empty() && whole) {
+        if !vbd.source().is_empty() {
             let stopped = matches!(state, State::Shutdown(_));
             let mut out = host.take_out(record, vbd.clone(), stopped, limits);
             if options.force && out.is_err() && limits.is_late() {

@@ -35,6 +35,7 @@ mod pause;
 mod port;
 
 pub use attach::AttachOptions;
+pub(crate) use attach::unseen_if_empty;
 pub use detach::DetachOptions;
 pub(crate) use detach::{check_handled, check_removable};
 pub use devices::media::Tray;

@@ -191,7 +191,7 @@ impl Hotplug {
 }
 
 /// Whether nothing is in a drive of the kernel's backend: there is no host's part then.
-fn is_empty_drive(record: &Record) -> bool {
+pub(crate) fn is_empty_drive(record: &Record) -> bool {
     record.ends().served_as == Kind::Vbd && field(record, "params").is_none()
 }
 

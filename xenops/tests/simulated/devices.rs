@@ -2,9 +2,9 @@
 
 use devices::Spec as _;
 use xen_types::DomId;
-use xenops::device::{Channel, DeviceId, Vbd, Vif};
-use xenops::{AttachOptions, DetachOptions, GuestKind, Host};
-use xs::View as _;
+use xenops::device::{Channel, DeviceId, Medium, Vbd, Vif};
+use xenops::{AttachOptions, CreateOptions, DetachOptions, GuestKind, Host, VbdConfig};
+use xs::{Path, View as _};
 
 use crate::site::{Site, long};
 
@@ -93,5 +93,27 @@ fn a_console_comes_with_its_terminal_and_goes() {
     assert_eq!(host.store().read(&tty).unwrap(), b"/dev/pts/7");
     assert_eq!(site.machine.linux().backends(), [format!("console-{dom}-1")]);
     host.detach(&device, DetachOptions::default(), &long(&host)).unwrap();
+    before.assert_unchanged(&site.machine);
+}
+
+/// A guest that boots waits for each frontend that it finds.
+#[test]
+fn a_drive_has_ends_from_its_first_medium_on() {
+    let site = site();
+    let host = site.driving(&site.machine.process());
+    let mut config = site.config(GuestKind::Pvh, "");
+    config.vbd = vec![VbdConfig::empty_drive("xvdc")];
+    let dom = host.create(&config, CreateOptions::default(), &long(&host)).unwrap();
+    crate::site::is_up(&host, dom);
+    let before = site.machine.snapshot().unwrap();
+    let second = Vbd::waiting_drive("xvdd".parse().unwrap(), Medium::Cdrom).unwrap();
+    let second = host.attach(dom, &second, CONNECTED, &long(&host)).unwrap();
+    let front = host.store().directory(&Path::domain(dom).join("device/vbd"));
+    assert_eq!(front.unwrap_err().kind(), xs::Kind::NotFound);
+
+    host.insert(&second, FILE, true, &long(&host)).unwrap();
+    assert_eq!(site.machine.linux().backends(), [format!("vbd-{dom}-51760")]);
+
+    host.detach(&second, DetachOptions::default(), &long(&host)).unwrap();
     before.assert_unchanged(&site.machine);
 }
