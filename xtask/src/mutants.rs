@@ -7,6 +7,7 @@
 //!
 //! The tool is installed into `target/tools` when it is missing.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -184,8 +185,8 @@ fn draw<T>(mut all: Vec<T>, mut seed: u64) -> impl Iterator<Item = T> {
 /// A copy of the sources, in which things may be changed.
 struct Tree {
     path: PathBuf,
-    /// The tests that pass without a change.
-    sound: Vec<&'static [&'static str]>,
+    /// How long the tests may take, of those that pass without a change.
+    sound: HashMap<&'static [&'static str], Duration>,
 }
 
 impl Tree {
@@ -212,20 +213,18 @@ impl Tree {
                 fs::copy(&from, &to).with_context(|| format!("copy {name}"))?;
             }
         }
-        Ok(Self { path: tree, sound: Vec::new() })
+        Ok(Self { path: tree, sound: HashMap::new() })
     }
 
     /// Runs the tests on a change until one catches it, and takes it back.
     fn attempt(&mut self, mutant: &Mutant) -> Result<(Verdict, Duration)> {
         let start = Instant::now();
         for tests in HELD[mutant.held].tests {
-            if !self.sound.contains(tests) {
-                if self.test(tests)? != Verdict::Survived {
-                    bail!("the tests fail without any change: cargo test {}", tests.join(" "));
-                }
-                self.sound.push(tests);
-            }
-            let verdict = self.changed(mutant, tests)?;
+            let limit = match self.sound.get(tests) {
+                Some(limit) => *limit,
+                None => self.limit(tests)?,
+            };
+            let verdict = self.changed(mutant, tests, limit)?;
             if verdict != Verdict::Survived {
                 return Ok((verdict, start.elapsed()));
             }
@@ -233,20 +232,36 @@ impl Tree {
         Ok((Verdict::Survived, start.elapsed()))
     }
 
-    fn changed(&self, mutant: &Mutant, tests: &[&str]) -> Result<Verdict> {
+    /// How long the tests may take until they are taken for endless, by what they take without any change.
+    fn limit(&mut self, tests: &'static [&'static str]) -> Result<Duration> {
+        self.compile(tests)?;
+        let start = Instant::now();
+        if self.test(tests, LONGEST)? != Verdict::Survived {
+            bail!("the tests fail without any change: cargo test {}", tests.join(" "));
+        }
+        let limit = SHORTEST.max(start.elapsed() * 3);
+        self.sound.insert(tests, limit);
+        Ok(limit)
+    }
+
+    fn changed(&self, mutant: &Mutant, tests: &[&str], limit: Duration) -> Result<Verdict> {
         let file = self.path.join(&mutant.file);
         let source = fs::read_to_string(&file).with_context(|| format!("read {}", mutant.file))?;
         let write =
             |text: &str| fs::write(&file, text).with_context(|| format!("write {}", mutant.file));
         write(&changed(&source, mutant))?;
-        let verdict = self.test(tests);
+        let verdict = self.test(tests, limit);
         write(&source)?;
         verdict
     }
 
-    fn test(&self, arguments: &[&str]) -> Result<Verdict> {
-        Ok(match self.cargo(&[arguments, &["--no-run"]].concat(), TO_COMPILE)? {
-            Some(status) if status.success() => match self.cargo(arguments, TO_TEST)? {
+    fn compile(&self, arguments: &[&str]) -> Result<Option<ExitStatus>> {
+        self.cargo(&[arguments, &["--no-run"]].concat(), TO_COMPILE)
+    }
+
+    fn test(&self, arguments: &[&str], limit: Duration) -> Result<Verdict> {
+        Ok(match self.compile(arguments)? {
+            Some(status) if status.success() => match self.cargo(arguments, limit)? {
                 Some(status) if status.success() => Verdict::Survived,
                 Some(_) => Verdict::Caught,
                 None => Verdict::Hung,
@@ -308,8 +323,10 @@ fn offset(source: &str, place: Place) -> usize {
 const VERSION: &str = "27.1.0";
 
 const TO_COMPILE: Duration = Duration::from_secs(900);
-/// Many times what the slowest of them need on a quiet host: a busy one must not end what would pass.
-const TO_TEST: Duration = Duration::from_secs(120);
+/// The least that the tests may take: a busy host must not end what would pass.
+const SHORTEST: Duration = Duration::from_secs(120);
+/// The most that they may take without any change.
+const LONGEST: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {
