@@ -245,6 +245,8 @@ fn a_directory_that_nobody_asked_for_or_nobody_can_have_ends_it() {
         mux.receive(&Header { op: Op::DIRECTORY, request, tx: TxId::NONE, len }.to_bytes());
         mux.poll()
     };
+    let all_that_a_guest_can_make = 1000 * (2048 + 1);
+    assert!(oversized(&Request::Directory(&A), all_that_a_guest_can_make).is_ok());
     assert!(oversized(&Request::Directory(&A), LONGEST_DIRECTORY).is_ok());
     assert!(oversized(&Request::Directory(&A), LONGEST_DIRECTORY + 1).is_err());
     assert!(oversized(&Request::Read(&A), 4097).is_err());
