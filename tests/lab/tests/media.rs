@@ -176,6 +176,17 @@ fn a_medium_that_cannot_be_leaves_the_drive_empty_and_usable() {
 
 #[test]
 #[ignore = "runs in dom0: cargo xtask lab test"]
+fn xl_lists_a_drive_that_nothing_was_in_and_takes_it_away() {
+    let guest = Guest::create("for-xl", &Config::tiny("for-xl", "pv", ""));
+    let before = Leavings::now();
+    ok("xenops", &["attach", "vbd", &guest.name, "--cdrom", "--vdev", "xvdc"]);
+    assert!(ok("xl", &["block-list", &guest.name]).contains("51744"));
+    ok("xl", &["block-detach", &guest.name, "51744"]);
+    before.assert_unchanged();
+}
+
+#[test]
+#[ignore = "runs in dom0: cargo xtask lab test"]
 fn a_medium_that_no_guest_connects_to_in_time_is_taken_out_again() {
     let medium = Medium::new("too-late", 8);
     // A tiny guest has no frontend.
