@@ -1,6 +1,6 @@
 //! Attaching a device.
 
-use devices::{DeviceId, Record, Setback, Spec, Tree, media, plug};
+use devices::{DeviceId, Ends, Record, Setback, Spec, Tree, media, plug};
 use xen_types::{DomId, DomainUuid};
 
 use super::check_handled;
@@ -125,7 +125,6 @@ impl Host {
         }
         let record = of_tree(&tree).map_err(fail)?;
         let ends = record.ends();
-        let has_ends = tree.nodes().iter().any(|node| node.path == ends.backend());
 
         let mut may_be_there = false;
         let written = self.store.transaction(|tx| {
@@ -137,8 +136,11 @@ impl Host {
         let brought = match written {
             Ok(false) => return Err(fail(Setback::Exists.into())),
             Ok(true) => {
-                let finished =
-                    if has_ends { self.finish(&record, options, &ready, limits) } else { Ok(()) };
+                let finished = if has_ends(&tree, ends) {
+                    self.finish(&record, options, &ready, limits)
+                } else {
+                    Ok(())
+                };
                 finished.and_then(|()| {
                     // What was waited for may have been another's.
                     let gone = self.is_another(device.dom, uuid);
@@ -177,6 +179,11 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// Whether there are nodes for others than toolstacks.
+pub(super) fn has_ends(tree: &Tree, ends: &Ends) -> bool {
+    tree.nodes().iter().any(|node| node.path == ends.backend())
 }
 
 /// The nodes of a device for a guest that has not seen it: of an empty drive, which it shall not wait for, the

@@ -15,7 +15,7 @@ use devices::{DeviceId, Ends, Kind, Medium, Record, Setback, Spec, Tree, Vbd, pl
 use xen_types::DomId;
 use xs::View;
 
-use super::AttachOptions;
+use super::attach::{AttachOptions, has_ends};
 use super::check_handled;
 use super::held::Held;
 use crate::domain::State;
@@ -188,6 +188,7 @@ impl Host {
         keep_word(&mut tree, record);
         let empty = Record::in_tree(&tree, &ends.device)?;
         let used = media::is_noticed(&self.store, ends)?;
+        let tree = if used { tree } else { media::unseen(tree, ends) };
         self.part(record, hard, limits)?;
         self.write_anew(record, &tree, limits)?;
         // A guest whose kernel sees the old end go and the new one come at once takes them for one that
@@ -208,15 +209,19 @@ impl Host {
         Ok(matches!(state, State::Running | State::Blocked))
     }
 
-    /// Removes the ends of a drive that nobody holds, and writes them as `tree` has them.
+    /// Removes the ends of a drive that nobody holds, and writes them as `tree` has them, if it does.
     fn write_anew(&self, old: &Record, tree: &Tree, limits: &Limits) -> Result<(), Cause> {
         let ends = old.ends();
-        let (_, left) = self.remove_unplugged(old, limits)?;
+        let (removed, left) = self.remove_unplugged(old, limits)?;
         if let Some(left) = left.into_iter().next() {
             return Err(left.why);
         }
         if !self.store.transaction(|tx| media::rewrite(tx, ends, tree))? {
             return Err(Setback::Exists.into());
+        }
+        if !has_ends(tree, ends) {
+            self.prune_above(&removed);
+            return Ok(());
         }
         let keep_on = || !limits.cancel.requested();
         Ok(plug::await_taken(&self.store, ends, limits.deadline, keep_on)?)
