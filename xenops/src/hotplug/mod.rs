@@ -220,6 +220,7 @@ pub(crate) fn has_let_go(host: &Host, record: &Record) -> bool {
 pub(crate) struct Elsewhere {
     /// Scripts do the host's part there: not for what a QEMU serves.
     scripted: bool,
+    /// Whether there was a host's part, or there is none any more.
     had_part: bool,
 }
 
@@ -230,12 +231,11 @@ impl Elsewhere {
             return Ok(Self { scripted: false, had_part: false });
         }
         let seen = Sighting::read(store, ends)?;
-        // What is connected had the host's part.
+        // What is connected had the host's part. Where the guest's end has vanished, the driver goes, and has
+        // gone if there is none.
         let connected = seen.backend == Some(XenbusState::Connected);
-        Ok(Self {
-            scripted: true,
-            had_part: connected || seen.hotplug_status.as_deref() == Some(CONNECTED),
-        })
+        let had_part = connected || seen.hotplug_status.as_deref() == Some(CONNECTED);
+        Ok(Self { scripted: true, had_part: had_part || seen.frontend.is_none() })
     }
 
     /// Whether the scripts have taken back what they did, or what is connected has nothing of theirs.

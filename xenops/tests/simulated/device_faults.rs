@@ -1,7 +1,9 @@
 //! One call after the other of an attachment and of a detachment fails, or is the last one of its
 //! process, and what becomes of it.
 
-use devices::Spec;
+mod elsewhere;
+
+use devices::{Ends, Spec};
 use xen_sim::{How, Which};
 use xen_types::DomId;
 use xenops::device::DeviceId;
@@ -19,7 +21,10 @@ const FORCE: DetachOptions = DetachOptions { force: true };
 
 /// A guest on a machine with drivers, and a toolstack with which nothing goes wrong.
 fn guest() -> (Site, Host, DomId) {
-    let site = site();
+    guest_on(site())
+}
+
+fn guest_on(site: Site) -> (Site, Host, DomId) {
     let sound = site.driving(&site.machine.process());
     let dom = site.create(&sound, GuestKind::Pvh, "").unwrap();
     is_up(&sound, dom);
@@ -44,17 +49,18 @@ fn finish(sound: &Host, device: &DeviceId, error: Option<&Error>) {
 }
 
 /// Removes the folders above a device, whose removal is not worth an error; which must be empty.
-fn folders(sound: &Host, device: &DeviceId) {
+fn folders(sound: &Host, Ends { device, server, .. }: &Ends) {
     let (dom, kind) = (device.dom, &device.kind);
     for folder in [
         format!("/libxl/{dom}/device/{kind}"),
         format!("/local/domain/{dom}/device/{kind}"),
         format!("/local/domain/{dom}/device"),
-        format!("/local/domain/0/backend/{kind}/{dom}"),
-        format!("/local/domain/0/backend/{kind}"),
-        format!("/local/domain/0/error/backend/{kind}/{dom}"),
-        format!("/local/domain/0/error/backend/{kind}"),
-        "/local/domain/0/error/backend".to_owned(),
+        format!("/local/domain/{server}/backend/{kind}/{dom}"),
+        format!("/local/domain/{server}/backend/{kind}"),
+        format!("/local/domain/{server}/error/backend/{kind}/{dom}"),
+        format!("/local/domain/{server}/error/backend/{kind}"),
+        format!("/local/domain/{server}/backend"),
+        format!("/local/domain/{server}/error/backend"),
         "/local/domain/0/error".to_owned(),
     ] {
         remove_empty(sound, &Path::new(folder).unwrap());
@@ -72,19 +78,23 @@ fn remove_empty(sound: &Host, folder: &Path) {
 /// Has the calls of an attachment go wrong one by one; nothing may be left once a second toolstack
 /// has finished. How many could go wrong.
 fn attachments(spec: &impl Spec, how: How) -> usize {
-    let (site, sound, dom) = guest();
+    attachments_to(guest(), spec, how)
+}
+
+fn attachments_to((site, sound, dom): (Site, Host, DomId), spec: &impl Spec, how: How) -> usize {
     let before = site.machine.snapshot().unwrap();
     let mut failed = 0;
     loop {
         let (process, _) = site.faulty(Which::Nth(failed + 1), how);
         let host = site.driving(&process);
         let attached = host.attach(dom, spec, CONNECTED, &long(&host));
-        let device = spec.ends(dom).device;
+        let ends = spec.ends(dom);
+        let device = &ends.device;
         let Some(call) = process.failed() else {
             attached.unwrap();
             drop(host); // what went wrong may have been the end of a watch, which nobody waits for
-            finish(&sound, &device, None);
-            folders(&sound, &device);
+            finish(&sound, device, None);
+            folders(&sound, &ends);
             before.assert_unchanged(&site.machine);
             return failed;
         };
@@ -95,8 +105,8 @@ fn attachments(spec: &impl Spec, how: How) -> usize {
         {
             assert!(error.leftovers().is_empty(), "{call}: {:?}", error.leftovers());
         } else {
-            finish(&sound, &device, attached.as_ref().err());
-            folders(&sound, &device);
+            finish(&sound, device, attached.as_ref().err());
+            folders(&sound, &ends);
         }
         before.assert_unchanged(&site.machine);
         failed += 1;
@@ -105,7 +115,10 @@ fn attachments(spec: &impl Spec, how: How) -> usize {
 
 /// The same of a detachment.
 fn detachments(spec: &impl Spec, how: How) -> usize {
-    let (site, sound, dom) = guest();
+    detachments_from(guest(), spec, how)
+}
+
+fn detachments_from((site, sound, dom): (Site, Host, DomId), spec: &impl Spec, how: How) -> usize {
     let before = site.machine.snapshot().unwrap();
     let mut failed = 0;
     loop {
@@ -123,12 +136,15 @@ fn detachments(spec: &impl Spec, how: How) -> usize {
         finish(&sound, &device, detached.as_ref().err());
         // The folders go with the record, so whoever is killed leaves both or neither.
         if !matches!(how, How::DeathBefore | How::DeathAfter) {
-            folders(&sound, &device);
+            folders(&sound, &spec.ends(dom));
         }
         before.assert_unchanged(&site.machine);
         failed += 1;
     }
 }
+
+/// Creates a guest with devices.
+type Create = fn(&Site, &Host) -> xenops::Result<DomId>;
 
 /// A guest that starts with a disk in a file and an interface.
 fn create(site: &Site, host: &Host) -> xenops::Result<DomId> {
@@ -140,14 +156,18 @@ fn create(site: &Site, host: &Host) -> xenops::Result<DomId> {
 
 /// The same of a creation with devices. Whoever is killed, the next toolstack destroys the domain.
 fn creations(how: How) -> usize {
-    let site = site();
+    creations_on(&site(), create, how)
+}
+
+fn creations_on(site: &Site, create: Create, how: How) -> usize {
     let sound = site.driving(&site.machine.process());
+    let others = domains(&sound);
     let before = site.machine.snapshot().unwrap();
     let mut failed = 0;
     loop {
         let (process, _) = site.faulty(Which::Nth(failed + 1), how);
         let host = site.driving(&process);
-        let created = create(&site, &host);
+        let created = create(site, &host);
         let Some(call) = process.failed() else {
             sound.destroy(created.unwrap(), &long(&sound)).unwrap();
             drop(host);
@@ -158,7 +178,7 @@ fn creations(how: How) -> usize {
         if let (Err(error), How::Undone | How::Unheard) = (&created, how) {
             assert!(error.leftovers().is_empty(), "{call}: {:?}", error.leftovers());
         }
-        sweep(&sound);
+        sweep(&sound, &others);
         before.assert_unchanged(&site.machine);
         failed += 1;
     }
@@ -166,12 +186,16 @@ fn creations(how: How) -> usize {
 
 /// The same of the end of a domain with devices.
 fn destructions(how: How) -> usize {
-    let site = site();
+    destructions_on(&site(), create, how)
+}
+
+fn destructions_on(site: &Site, create: Create, how: How) -> usize {
     let sound = site.driving(&site.machine.process());
+    let others = domains(&sound);
     let before = site.machine.snapshot().unwrap();
     let mut failed = 0;
     loop {
-        let dom = create(&site, &sound).unwrap();
+        let dom = create(site, &sound).unwrap();
         let (process, _) = site.faulty(Which::Nth(failed + 1), how);
         let host = site.driving(&process);
         let destroyed = host.destroy(dom, &long(&host));
@@ -191,38 +215,34 @@ fn destructions(how: How) -> usize {
                 sound.store().rm_if_exists(&Path::new(path).unwrap()).unwrap();
             }
         }
-        sweep(&sound);
+        sweep(&sound, &others);
         before.assert_unchanged(&site.machine);
         failed += 1;
     }
 }
 
-/// Destroys whatever domains there are, and removes folders whose removal is not worth an error.
-fn sweep(sound: &Host) {
-    let domains = sound.xc().domains().unwrap();
-    for dom in domains.iter().map(|info| info.id).filter(|dom| *dom != DomId::DOM0) {
+fn domains(host: &Host) -> Vec<DomId> {
+    host.xc().domains().unwrap().iter().map(|info| info.id).collect()
+}
+
+/// Destroys all domains but these, and removes folders whose removal is not worth an error.
+fn sweep(sound: &Host, others: &[DomId]) {
+    for dom in domains(sound).into_iter().filter(|dom| !others.contains(dom)) {
         sound.destroy(dom, &long(sound)).unwrap();
     }
-    for kind in ["vbd", "vif"] {
-        for top in ["/local/domain/0/backend", "/local/domain/0/error/backend"] {
-            let of_kind = Path::from_static(top).join(kind);
-            for dom in sound.store().directory(&of_kind).unwrap_or_default() {
-                remove_empty(sound, &of_kind.join(&dom));
+    for home in others.iter().map(|dom| Path::domain(*dom)) {
+        for top in [home.join("backend"), home.join("error/backend")] {
+            for kind in ["vbd", "vif", "console"] {
+                let of_kind = top.join(kind);
+                for dom in sound.store().directory(&of_kind).unwrap_or_default() {
+                    remove_empty(sound, &of_kind.join(&dom));
+                }
+                remove_empty(sound, &of_kind);
             }
+            remove_empty(sound, &top);
         }
     }
-    for folder in [
-        "/libxl",
-        "/vm",
-        "/local/domain/0/backend/console",
-        "/local/domain/0/backend/vbd",
-        "/local/domain/0/backend/vif",
-        "/local/domain/0/backend",
-        "/local/domain/0/error/backend/vbd",
-        "/local/domain/0/error/backend/vif",
-        "/local/domain/0/error/backend",
-        "/local/domain/0/error",
-    ] {
+    for folder in ["/libxl", "/vm", "/local/domain/0/error"] {
         remove_empty(sound, &Path::from_static(folder));
     }
 }

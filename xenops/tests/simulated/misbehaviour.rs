@@ -3,7 +3,7 @@
 
 mod backends;
 mod consoles;
-mod elsewhere;
+pub(crate) mod elsewhere;
 mod guests;
 
 use std::time::Duration;

@@ -22,7 +22,7 @@ struct Scene {
 }
 
 /// A domain that serves others, with a disk and a bridge of its own.
-fn driver(site: &Site, host: &Host) -> DomId {
+pub(crate) fn driver(site: &Site, host: &Host) -> DomId {
     let mut config = site.config(GuestKind::Pvh, "serves deaf");
     config.name = "driver".into();
     let driver = host.create(&config, Default::default(), &long(host)).unwrap();
