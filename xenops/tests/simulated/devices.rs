@@ -101,7 +101,7 @@ fn a_console_comes_with_its_terminal_and_goes() {
 fn a_drive_has_ends_from_its_first_medium_on() {
     let site = site();
     let host = site.driving(&site.machine.process());
-    let mut config = site.config(GuestKind::Pvh, "");
+    let mut config = site.config(GuestKind::Pv, "");
     config.vbd = vec![VbdConfig::empty_drive("xvdc")];
     let dom = host.create(&config, CreateOptions::default(), &long(&host)).unwrap();
     crate::site::is_up(&host, dom);
