@@ -98,6 +98,8 @@ pub(crate) struct Fronts<'a> {
     pub(crate) whom: Run,
     pub(crate) store: &'a Client,
     pub(crate) manners: Front,
+    /// Whether it is no PV guest.
+    pub(crate) hvm: bool,
     pub(crate) devices: BTreeMap<Path, Device>,
 }
 
@@ -109,6 +111,8 @@ pub(crate) struct Device {
     port: Option<Port>,
     /// It has misbehaved, once.
     done: bool,
+    /// The driver does not want it.
+    refused: bool,
 }
 
 /// Which driver has a device.
@@ -172,7 +176,8 @@ impl Fronts<'_> {
                 Some(known) if shown != INITIALISING || known.state == INITIALISING => known,
                 known if shown == INITIALISING => {
                     known.into_iter().for_each(|mut old| self.close_port(&mut old));
-                    Device { kind, state: INITIALISING, port: None, done: false }
+                    let (port, refused) = (None, self.refuses(&node, kind));
+                    Device { kind, state: INITIALISING, port, done: false, refused }
                 }
                 _ => continue,
             };
@@ -189,8 +194,27 @@ impl Fronts<'_> {
         Ok(None)
     }
 
+    /// `blkfront_probe` leaves drives to the device model, in PVH guests too; xenbus tells, and the state stays
+    /// as it is (`xenbus_dev_probe`).
+    fn refuses(&self, node: &Path, kind: Driver) -> bool {
+        let medium = self.store.read_opt(&node.join("device-type")).ok().flatten();
+        let refused = self.hvm
+            && kind == Driver::Disk
+            && medium.is_some_and(|medium| medium.starts_with(b"cdrom"));
+        if refused {
+            let error = Path::from_static("error");
+            let error = node.as_str().split('/').fold(error, |path, word| below(&path, word));
+            let words = format!("19 xenbus_dev_probe on {node}");
+            self.store.write(&error.join("error"), &words).unwrap_or_default();
+        }
+        refused
+    }
+
     /// `blkback_changed`, `netback_changed`; `xencons_probe`, `xencons_backend_changed`.
     fn follow(&mut self, node: &Path, device: &mut Device) -> xs::Result<Option<Crashed>> {
+        if device.refused {
+            return Ok(None);
+        }
         let Some(backend) = self.store.read_str_opt(&node.join("backend"))? else {
             return Ok(None);
         };

@@ -135,11 +135,14 @@ impl Kernel {
         if manners.at_once.is_some() {
             return Ok(manners.at_once);
         }
+        let dom = self.whom.dom;
+        let hvm = self.xen.call_by(self.whom, |xen| xen.dom(dom).is_ok_and(|own| own.is_hvm()));
         let mut fronts = Fronts {
             xen: &self.xen,
             whom: self.whom,
             store,
             manners: manners.front,
+            hvm: hvm.unwrap_or_default(),
             devices: BTreeMap::new(),
         };
         let (linux, xen) = (Arc::clone(&self.linux), Arc::clone(&self.xen));
