@@ -51,6 +51,9 @@ pub enum Front {
     WritesLarge,
     /// Once it is connected it removes its own end.
     Removes,
+    /// It takes a device that comes again for the one that it had, every other time, as Linux may that looks
+    /// only whether there is a node (`xenbus_dev_changed`).
+    Misses,
 }
 
 impl Front {
@@ -69,6 +72,7 @@ impl Front {
             Self::FillsQuota => "front-fills",
             Self::WritesLarge => "front-large",
             Self::Removes => "front-removes",
+            Self::Misses => "front-misses",
         }
     }
 
@@ -76,7 +80,7 @@ impl Front {
         Self::ALL.into_iter().find(|front| front.word().as_bytes() == word)
     }
 
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Sound,
         Self::Absent,
         Self::DiesInHandshake,
@@ -89,6 +93,7 @@ impl Front {
         Self::FillsQuota,
         Self::WritesLarge,
         Self::Removes,
+        Self::Misses,
     ];
 }
 
@@ -113,6 +118,8 @@ pub(crate) struct Device {
     done: bool,
     /// The driver does not want it.
     refused: bool,
+    /// It has come again, and the guest did not see it.
+    missed: bool,
 }
 
 /// Which driver has a device.
@@ -168,16 +175,23 @@ impl Fronts<'_> {
         for node in gone.into_iter().filter(|node| !there.iter().any(|(path, _)| path == node)) {
             if let Some(mut device) = self.devices.remove(&node) {
                 self.close_port(&mut device);
+                if self.manners == Front::Misses {
+                    self.devices.insert(node, device);
+                }
             }
         }
         for (node, kind) in there {
             let shown = state_at(self.store, &node)?;
-            let mut device = match self.devices.remove(&node) {
-                Some(known) if shown != INITIALISING || known.state == INITIALISING => known,
+            let mut known = self.devices.remove(&node);
+            let other = |known: &&mut Device| shown == INITIALISING && known.state != INITIALISING;
+            let again = known.as_mut().filter(other);
+            let is_new = again.is_some_and(|known| !self.misses(&node, known));
+            let mut device = match known {
+                Some(known) if !is_new => known,
                 known if shown == INITIALISING => {
                     known.into_iter().for_each(|mut old| self.close_port(&mut old));
                     let (port, refused) = (None, self.refuses(&node, kind));
-                    Device { kind, state: INITIALISING, port, done: false, refused }
+                    Device { kind, state: INITIALISING, port, done: false, refused, missed: false }
                 }
                 _ => continue,
             };
@@ -208,6 +222,20 @@ impl Fronts<'_> {
             self.store.write(&error.join("error"), &words).unwrap_or_default();
         }
         refused
+    }
+
+    /// Whether a device that came again is taken for the one that there was. A node tells the times apart in
+    /// which it came.
+    fn misses(&self, node: &Path, known: &mut Device) -> bool {
+        let mark = node.join("missed");
+        if self.manners != Front::Misses {
+            return false;
+        }
+        if known.missed {
+            return self.store.read_opt(&mark).is_ok_and(|there| there.is_some());
+        }
+        known.missed = true;
+        self.store.write(&mark, "").is_ok()
     }
 
     /// `blkback_changed`, `netback_changed`; `xencons_probe`, `xencons_backend_changed`.
