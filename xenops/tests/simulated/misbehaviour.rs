@@ -5,6 +5,7 @@ mod backends;
 mod consoles;
 pub(crate) mod elsewhere;
 mod guests;
+mod media;
 
 use std::time::Duration;
 
@@ -44,8 +45,12 @@ impl Case {
     }
 
     fn on(site: Site, host: Host, front: Front) -> Self {
+        Self::of(GuestKind::Pvh, site, host, front)
+    }
+
+    fn of(kind: GuestKind, site: Site, host: Host, front: Front) -> Self {
         let empty = site.machine.snapshot().unwrap();
-        let dom = site.create(&host, GuestKind::Pvh, front.word()).unwrap();
+        let dom = site.create(&host, kind, front.word()).unwrap();
         is_up(&host, dom);
         let before = site.machine.snapshot().unwrap();
         Self { site, host, dom, empty, before }
