@@ -82,7 +82,9 @@ impl Host {
             }
             out.map_err(fail)?;
         }
-        let answered = host.store.transaction(|tx| media::answer(tx, ends));
+        // In a time of its own: that of the ejection is over if it was by force.
+        let last = host.within(&host.removal_limits());
+        let answered = last.store.transaction(|tx| media::answer(tx, ends));
         answered.map_err(|error| fail(error.into()))
     }
 

@@ -106,6 +106,9 @@ fn nobody(case: &Case, _: &Ends) -> bool {
     case.site.machine.linux().backends().is_empty()
 }
 
+const LATE: &str = "TimedOut: waited for the other end to let go, last seen: backend Closing, \
+                    frontend Connected, hotplug-status \"connected\"";
+
 #[test]
 fn media_come_to_a_sound_guest_and_go() {
     by_guest(Front::Sound, OK, connected);
@@ -192,6 +195,11 @@ fn a_medium_of_a_guest_that_closes_by_itself_goes() {
 }
 
 #[test]
+fn a_guest_that_does_not_let_go_loses_its_medium_only_by_force() {
+    by_guest(Front::Clings, LATE, connected);
+}
+
+#[test]
 fn a_guest_that_writes_nonsense_for_the_state_of_its_drive_keeps_nobody_waiting() {
     closes(Front::WritesNonsense, nobody);
 }
@@ -199,6 +207,14 @@ fn a_guest_that_writes_nonsense_for_the_state_of_its_drive_keeps_nobody_waiting(
 #[test]
 fn a_medium_of_a_guest_whose_state_means_nothing_goes() {
     closes(Front::WritesUnknown, |case, ends| case.seen(ends).backend_error.is_some());
+}
+
+#[test]
+fn a_guest_that_says_another_domain_serves_its_drive_leads_nobody_there() {
+    by_guest(Front::LiesAboutBackend, LATE, |case, ends| {
+        let said = case.host.store().read(&ends.frontend().join("backend")).unwrap();
+        said == b"/local/domain/0/backend/vbd/0/1"
+    });
 }
 
 #[test]
