@@ -196,7 +196,9 @@ impl Host {
         // A guest whose kernel sees the old end go and the new one come at once takes them for one that
         // never went (`xenbus_dev_changed`, Linux 6.1), and does not use it.
         for _ in 0..MORE_ATTEMPTS {
-            if !used || !self.runs(ends.device.dom)? || self.is_noticed(ends, limits)? {
+            let noticed = !used || !self.runs(ends.device.dom)? || self.is_noticed(ends, limits)?;
+            // The medium is out, and there is no time for more.
+            if noticed || limits.is_late() {
                 break;
             }
             self.part(&empty, true, limits)?;
@@ -233,8 +235,11 @@ impl Host {
     fn is_noticed(&self, ends: &Ends, limits: &Limits) -> Result<bool, Cause> {
         let soon = limits.deadline.min(limits.clock.after(NOTICED));
         let limits = Limits { deadline: soon, ..limits.clone() };
-        let noticed =
-            limits.poll::<(), Cause>(|| Ok(media::is_noticed(&self.store, ends)?.then_some(())))?;
+        let noticed = limits.poll::<(), Cause>(|| match media::is_noticed(&self.store, ends) {
+            // The last look, which came too late.
+            Err(error) if error.kind() == xs::Kind::TimedOut => Ok(None),
+            noticed => Ok(noticed?.then_some(())),
+        })?;
         Ok(noticed.is_some())
     }
 }

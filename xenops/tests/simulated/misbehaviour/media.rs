@@ -249,6 +249,16 @@ fn a_drive_that_comes_again_unseen_comes_once_more() {
 }
 
 #[test]
+fn a_medium_is_out_although_no_time_is_left_for_a_guest_that_did_not_see_it() {
+    let case = guest(Front::Misses);
+    let drive = case.host.attach(case.dom, &full(), CONNECTED, &long(&case.host)).unwrap();
+    assert_eq!(case.eject(&drive, false), OK);
+    case.is_empty(&drive);
+    assert_eq!(case.insert(&drive, false), OK);
+    case.destroy();
+}
+
+#[test]
 fn a_locked_tray_is_opened_by_force_alone_and_a_guest_that_asked_is_answered() {
     let case = guest(Front::Sound);
     let drive = case.host.attach(case.dom, &full(), CONNECTED, &long(&case.host)).unwrap();
