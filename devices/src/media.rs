@@ -15,8 +15,8 @@
 //! ```
 //!
 //! Linux waits at boot for all frontends that it finds, up to 270 s (`wait_for_devices`,
-//! `xenbus/xenbus_probe_frontend.c`): so a drive has none until a guest has used one. After that the guest
-//! would take the next medium for the last one if no end stood there meanwhile (`xenbus_dev_changed`).
+//! `xenbus/xenbus_probe_frontend.c`): so a drive has none until it was filled once. After that a guest may
+//! use it, and took the next medium for the last one if no end stood there meanwhile (`xenbus_dev_changed`).
 //!
 //! The record stays all the time: whoever dies in between leaves a drive without ends, which is
 //! unplugged, filled and emptied as any other.

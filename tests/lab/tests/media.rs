@@ -138,6 +138,9 @@ fn media_change_ten_times_and_a_guest_misses_none() {
 fn scripts_make_a_medium_ready_and_take_it_back() {
     let medium = Medium::new("by-script", 8);
     let guest = tiny_with_drive("by-script", &["--hotplug", "scripts"]);
+    // With its first medium it gets its ends, which stay.
+    assert_eq!(insert("by-script", &medium).status, Some(0));
+    eject("by-script");
     let before = Leavings::now();
 
     assert_eq!(insert("by-script", &medium).status, Some(0));
@@ -169,7 +172,9 @@ fn a_medium_that_cannot_be_leaves_the_drive_empty_and_usable() {
     assert_eq!(insert("refuses", &medium).status, Some(0));
     refused(&insert("refuses", &medium), 1, "something is in it");
     eject("refuses");
+    let before = Leavings::now();
     eject("refuses");
+    refused(&insert("refuses", &other), 1, "is used by /dev/loop");
     before.assert_unchanged();
     drop(writer);
 }

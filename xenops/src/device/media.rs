@@ -75,10 +75,11 @@ impl Host {
         }
         if !vbd.source().is_empty() {
             let stopped = matches!(state, State::Shutdown(_));
-            let mut out = host.take_out(record, vbd.clone(), stopped, limits);
+            let to = Emptied::Waiting;
+            let mut out = host.take_out(record, vbd.clone(), to, stopped, limits);
             if options.force && out.is_err() && limits.is_late() {
                 let limits = self.device_removal_limits();
-                out = self.within(&limits).take_out(record, vbd, true, &limits);
+                out = self.within(&limits).take_out(record, vbd, to, true, &limits);
             }
             out.map_err(fail)?;
         }
@@ -124,11 +125,14 @@ impl Host {
         let fail = |cause: Cause| Error::new("put a medium into", ends.device.clone(), cause);
         let (tree, mut ready) =
             self.with_medium(record, vbd, path, options.hotplug, limits).map_err(fail)?;
-        let mut may_be_there = false;
+        let (mut may_be_there, mut left) = (false, Emptied::Waiting);
         let written = self.store.transaction(|tx| {
             // From a write on only the commit is left, which counts even if its answer is lost.
             let inserted = media::insert(tx, ends, &tree)?;
             may_be_there = inserted != Inserted::Full;
+            if inserted == Inserted::Anew {
+                left = Emptied::Unseen;
+            }
             Ok(inserted)
         });
         ready.written();
@@ -143,7 +147,7 @@ impl Host {
         brought.map_err(|cause| {
             // In a time of its own: that of the insertion may be over.
             let limits = self.device_removal_limits();
-            let emptied = self.within(&limits).empty_again(&ends.device, &limits);
+            let emptied = self.within(&limits).empty_again(&ends.device, left, &limits);
             let left = emptied.err().map(|why| Leftover::device(&ends.device, why));
             fail(cause).with_leftovers(left.into_iter().collect())
         })
@@ -172,9 +176,9 @@ impl Host {
         Ok((tree, ready))
     }
 
-    fn empty_again(&self, drive: &DeviceId, limits: &Limits) -> Result<(), Cause> {
+    fn empty_again(&self, drive: &DeviceId, to: Emptied, limits: &Limits) -> Result<(), Cause> {
         let record = Record::read(&self.store, drive)?;
-        self.take_out(&record, as_drive(&record)?, true, limits)
+        self.take_out(&record, as_drive(&record)?, to, true, limits)
     }
 
     /// Takes the medium out of a drive that has one. With `hard` the guest is not asked.
@@ -182,6 +186,7 @@ impl Host {
         &self,
         record: &Record,
         vbd: Vbd,
+        to: Emptied,
         hard: bool,
         limits: &Limits,
     ) -> Result<(), Cause> {
@@ -189,8 +194,10 @@ impl Host {
         let mut tree = vbd.with_medium(None)?.tree(ends.device.dom);
         keep_word(&mut tree, record);
         let empty = Record::in_tree(&tree, &ends.device)?;
-        let used = media::is_noticed(&self.store, ends)?;
-        let tree = if used { tree } else { media::unseen(tree, ends) };
+        let (tree, used) = match to {
+            Emptied::Unseen => (media::unseen(tree, ends), false),
+            Emptied::Waiting => (tree, media::is_noticed(&self.store, ends)?),
+        };
         self.part(record, hard, limits)?;
         self.write_anew(record, &tree, limits)?;
         // A guest whose kernel sees the old end go and the new one come at once takes them for one that
@@ -242,6 +249,15 @@ impl Host {
         })?;
         Ok(noticed.is_some())
     }
+}
+
+/// What an empty drive has besides its record.
+#[derive(Debug, Clone, Copy)]
+enum Emptied {
+    /// No ends, as before its first medium.
+    Unseen,
+    /// Both ends.
+    Waiting,
 }
 
 /// The drive that a record describes.
