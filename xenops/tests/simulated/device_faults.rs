@@ -2,6 +2,7 @@
 //! process, and what becomes of it.
 
 mod elsewhere;
+mod media;
 
 use devices::{Ends, Spec};
 use xen_sim::{How, Which};
