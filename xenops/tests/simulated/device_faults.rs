@@ -1,6 +1,7 @@
 //! One call after the other of an attachment and of a detachment fails, or is the last one of its
 //! process, and what becomes of it.
 
+mod changes;
 mod elsewhere;
 mod media;
 

@@ -2,6 +2,7 @@
 //! attachment, a detachment, one by force and the end of the domain.
 
 mod backends;
+mod changes;
 mod consoles;
 pub(crate) mod elsewhere;
 mod guests;
