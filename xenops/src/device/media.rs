@@ -1,7 +1,7 @@
 //! What is in a drive: put in, taken out.
 //!
 //! ```text
-//! insert   lock ─ disk ready ─ nodes of the medium, of both ends the first time ─ backend opens it
+//! insert   lock ─ (both ends, or others) ─ disk ready ─ nodes of the medium ─ backend opens it
 //! eject    lock ─ guest lets go ─ backend lets go ─ ends removed ─ empty drive ─ guest notices
 //! ```
 //!
@@ -11,7 +11,9 @@
 use std::time::Duration;
 
 use devices::media::{self, Inserted, Tray};
-use devices::{DeviceId, Ends, Kind, Medium, Record, Setback, Spec, Tree, Vbd, plug};
+use devices::{
+    DeviceId, Ends, Kind, Medium, Plug, Record, Setback, Sighting, Spec, Tree, Vbd, plug,
+};
 use xen_types::DomId;
 use xs::View;
 
@@ -21,7 +23,7 @@ use super::held::Held;
 use crate::domain::State;
 use crate::error::{Cause, Error, Leftover, Problem, Result};
 use crate::host::Host;
-use crate::hotplug::{Hotplug, Ready};
+use crate::hotplug::{self, Hotplug, Ready};
 use crate::limits::Limits;
 
 /// What a caller may choose about taking a medium out.
@@ -34,7 +36,8 @@ pub struct EjectOptions {
 impl Host {
     /// Puts a block device or a file into an empty drive; the guest has a disk then.
     ///
-    /// The host's part is done by the policy that the drive was attached with.
+    /// The host's part is done by the policy that the drive was attached with. A drive whose end takes no
+    /// medium, as its driver failed or the guest has closed it, gets another one first.
     ///
     /// # Errors
     /// Whatever fails, the drive is empty again. [`crate::Kind::NotFound`] if there is no such drive or
@@ -53,6 +56,9 @@ impl Host {
         let Held { host, record, .. } = &self.hold(drive, limits).map_err(fail)?;
         let vbd = host.handled_drive(record).map_err(fail)?;
         let hotplug = Hotplug::of(record).map_err(fail)?;
+        if vbd.source().is_empty() && host.is_spoilt(record).map_err(fail)? {
+            host.take_out(record, vbd.clone(), Emptied::Waiting, true, limits).map_err(fail)?;
+        }
         host.put_in(record, vbd, path, AttachOptions { hotplug, connected }, limits)
     }
 
@@ -110,6 +116,14 @@ impl Host {
         self.check_machine(record.ends().server)?;
         Hotplug::of(record)?.takes_media()?;
         Ok(vbd)
+    }
+
+    /// Whether an empty drive has an end that takes no medium: its driver has failed or gone, or the guest has
+    /// closed its own.
+    fn is_spoilt(&self, record: &Record) -> Result<bool, Cause> {
+        let seen = Sighting::read(&self.store, record.ends())?;
+        let waits = seen.plug() == Plug::Taken && !hotplug::has_let_go(self, record);
+        Ok(seen.backend.is_some() && !waits)
     }
 
     /// Puts a medium into a drive. The caller holds the domain's lock.
