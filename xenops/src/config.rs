@@ -4,6 +4,7 @@
 //! a TOML file.
 
 mod devices;
+mod planned;
 
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ use xen_types::{DomId, DomainUuid, MiB};
 use crate::error::Problem;
 
 pub use self::devices::{DiskMode, VbdConfig, VifConfig};
-pub(crate) use self::devices::{Planned, planned};
+pub(crate) use self::planned::{Planned, planned};
 
 /// The description of a domain to create.
 ///
