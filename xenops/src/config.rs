@@ -13,7 +13,7 @@ use xen_types::{DomId, DomainUuid, MiB};
 
 use crate::error::Problem;
 
-pub use self::devices::{DiskMode, VbdConfig, VifConfig};
+pub use self::devices::{DiskMode, DiskType, VbdConfig, VifConfig};
 pub(crate) use self::planned::{Planned, planned};
 
 /// The description of a domain to create.

@@ -42,7 +42,8 @@ impl Host {
     /// # Errors
     /// Whatever fails, all that was made is taken away again; [`Error::leftovers`] names what could
     /// not be. [`crate::Kind::Exists`] for a name in use, [`crate::Kind::NoMemory`] when the host
-    /// lacks memory, [`crate::Kind::Invalid`] for a kernel that cannot be built.
+    /// lacks memory, [`crate::Kind::Invalid`] for a kernel that cannot be built and for a disk whose target
+    /// is not of the type that was said.
     pub fn create(
         &self,
         config: &DomainConfig,
@@ -67,8 +68,9 @@ impl Host {
         let physical = self.xc.physinfo().map_err(|error| fail(error.into()))?;
         let hap = physical.capabilities.contains(Capabilities::HAP);
         let memory = footprint(config.kind, config.memory, config.vcpus, hap);
-        let claim = Lock::of_names(&self.locks, limits).map_err(fail)?;
         let host = self.within(limits);
+        host.check_targets(config).map_err(fail)?;
+        let claim = Lock::of_names(&self.locks, limits).map_err(fail)?;
         host.check_unique(config).map_err(fail)?;
         check_free_memory(&physical, memory).map_err(|problem| fail(problem.into()))?;
 

@@ -162,6 +162,9 @@ pub enum Problem {
     /// A device of another kind was meant.
     #[error("it is no {0}")]
     NotA(&'static str),
+    /// What should be a block device is something else.
+    #[error("{} is no block device", .0.display())]
+    NoBlockDevice(PathBuf),
     /// There is no bridge of this name on the host.
     #[error("there is no bridge {0:?}")]
     NoBridge(String),
@@ -358,6 +361,7 @@ impl Problem {
             | Self::FromTheOtherEnd { .. }
             | Self::Malformed { .. }
             | Self::Checkpoints(_)
+            | Self::NoBlockDevice(_)
             | Self::NoDisk(_)
             | Self::NoFile(_)
             | Self::NotA(_)

@@ -1,17 +1,16 @@
 //! The commands about devices.
 
 use std::error::Error as _;
-use std::fs;
 use std::io::{self, Write};
 use std::iter;
-use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
 use serde::Serialize;
 use xenops::device::{
     Channel, DeviceId, Format, Kind, Listed, Medium, NinePfs, SecurityModel, Spec, Vbd, Vdev, Vif,
     XenbusState, random_mac,
 };
-use xenops::{AttachOptions, DetachOptions, Host};
+use xenops::{AttachOptions, DetachOptions, DiskType, Host};
 
 use crate::args::{Attach, AttachHow, Detach, DetachHow, Mode, Output, Owners, Target, Wait};
 use crate::commands::{limits, say};
@@ -24,9 +23,6 @@ pub(crate) fn attach(
 ) -> Result<(), Failure> {
     match what {
         Attach::Vbd { domain, target, vdev, mode, cdrom, kind, how } => {
-            if let (Some(target), None) = (&target, &how.backend) {
-                check_target(target, kind)?;
-            }
             let disk = match &target {
                 Some(target) if kind == Some(Target::Qdisk) => {
                     Vbd::qdisk(vdev, Format::Raw, target)?
@@ -41,6 +37,9 @@ pub(crate) fn attach(
                 (false, Mode::W) => disk,
             };
             let (limits, host) = (limits(how.wait.timeout)?, open()?);
+            if let (Some(target), Some(kind), None) = (&target, kind, &how.backend) {
+                host.check_target(Path::new(target), kind.into())?;
+            }
             let within = host.with_deadline(limits.deadline);
             let dom = within.find(&domain)?.id;
             let disk = match &how.backend {
@@ -150,17 +149,14 @@ fn options(how: &AttachHow) -> AttachOptions {
     AttachOptions { hotplug: how.hotplug, connected: how.wait.connected }
 }
 
-/// A target that is not what the caller said it is.
-fn check_target(target: &str, kind: Option<Target>) -> Result<(), Failure> {
-    let Some(kind) = kind else { return Ok(()) };
-    let fail = |error| Failure::Io("look at the target", error);
-    let found = fs::metadata(target).map_err(fail)?.file_type();
-    let (right, wanted) = match kind {
-        Target::Phy => (found.is_block_device(), "it is no block device"),
-        Target::File => (found.is_file(), "it is no file"),
-        Target::Qdisk => (found.is_file() || found.is_block_device(), "it is no file or disk"),
-    };
-    if right { Ok(()) } else { Err(fail(io::Error::other(wanted))) }
+impl From<Target> for DiskType {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Phy => Self::Phy,
+            Target::File => Self::File,
+            Target::Qdisk => Self::Qdisk,
+        }
+    }
 }
 
 /// The first number that no network interface has.

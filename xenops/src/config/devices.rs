@@ -1,6 +1,6 @@
 //! The devices that a domain starts with.
 
-use devices::{Medium, Vbd, Vif};
+use devices::{Format, Medium, Vbd, Vif};
 
 use crate::device::random_mac;
 use crate::error::Problem;
@@ -26,6 +26,12 @@ pub struct VbdConfig {
     /// medium comes.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub target: Option<String>,
+    /// What the target is. When absent, a block device and a file are told apart where it is opened.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "type", default, skip_serializing_if = "Option::is_none")
+    )]
+    pub kind: Option<DiskType>,
     /// What the guest may do with it.
     #[cfg_attr(feature = "serde", serde(default))]
     pub mode: DiskMode,
@@ -39,6 +45,22 @@ pub struct VbdConfig {
     /// one of that domain's.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub backend: Option<String>,
+}
+
+/// What the target of a disk is, and so who opens it. A domain is not created, and a disk not attached, if
+/// it is something else: see [`Host::check_target`](crate::Host::check_target).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum DiskType {
+    /// A block device, which the kernel's backend opens.
+    Phy,
+    /// A file, of which the kernel's backend gets a loop device.
+    File,
+    /// A file or a block device that a QEMU of the domain opens, as a raw image. Nobody here starts that
+    /// QEMU, which is waited for.
+    Qdisk,
 }
 
 /// What a guest may do with a disk.
@@ -94,6 +116,7 @@ impl VbdConfig {
         Self {
             vdev: vdev.into(),
             target: None,
+            kind: None,
             mode: DiskMode::Write,
             cdrom: true,
             hotplug: Hotplug::default(),
@@ -109,13 +132,23 @@ impl VbdConfig {
         let vdev =
             self.vdev.parse().map_err(wrong_word("vbd.vdev", "is not the name of a disk"))?;
         let wrong = |why| Problem::Config { key: "vbd.target", why };
-        let disk = match &self.target {
-            Some(target) if target.starts_with('/') => Vbd::phy(vdev, target)
-                .map_err(|_| wrong("has control characters or is too long"))?,
-            Some(_) => return Err(wrong("is not an absolute path")),
-            None if self.cdrom => Vbd::waiting_drive(vdev, Medium::Cdrom)
+        let why = "has control characters or is too long";
+        let disk = match (&self.target, self.kind) {
+            (Some(target), _) if !target.starts_with('/') => {
+                return Err(wrong("is not an absolute path"));
+            }
+            (Some(target), Some(DiskType::Qdisk)) => {
+                Vbd::qdisk(vdev, Format::Raw, target).map_err(|_| wrong(why))?
+            }
+            // Both other kinds of target are told apart where they are opened.
+            (Some(target), _) => Vbd::phy(vdev, target).map_err(|_| wrong(why))?,
+            (None, Some(_)) => {
+                let why = "is that of a target, and there is none";
+                return Err(Problem::Config { key: "vbd.type", why });
+            }
+            (None, None) if self.cdrom => Vbd::waiting_drive(vdev, Medium::Cdrom)
                 .map_err(wrong_word("vbd.cdrom", "does not go together with the rest"))?,
-            None => return Err(wrong("is missing, and it is no drive")),
+            (None, None) => return Err(wrong("is missing, and it is no drive")),
         };
         Ok(match (self.cdrom, self.mode) {
             (true, _) => disk.cdrom(),
@@ -200,6 +233,25 @@ mod tests {
         assert_eq!(drive.spec().unwrap().source(), &devices::Source::Nothing);
         let disk = VbdConfig { cdrom: false, ..drive };
         assert_eq!(why(disk.spec().unwrap_err()), ("vbd.target", "is missing, and it is no drive"));
+    }
+
+    #[test]
+    fn an_image_of_qemu_is_a_raw_one_and_nothing_else_is_said_of_other_types() {
+        let typed = |kind| VbdConfig { kind, ..VbdConfig::new("xvda", "/images/web.img") };
+        let vdev = "xvda".parse().unwrap();
+        let phy = Vbd::phy(vdev, "/images/web.img").unwrap();
+        assert_eq!(typed(None).spec().unwrap(), phy);
+        assert_eq!(typed(Some(DiskType::Phy)).spec().unwrap(), phy);
+        assert_eq!(typed(Some(DiskType::File)).spec().unwrap(), phy);
+        let image = Vbd::qdisk(vdev, Format::Raw, "/images/web.img").unwrap();
+        assert_eq!(typed(Some(DiskType::Qdisk)).spec().unwrap(), image);
+    }
+
+    #[test]
+    fn nothing_has_no_type() {
+        let drive = VbdConfig { kind: Some(DiskType::Qdisk), ..VbdConfig::empty_drive("hdc") };
+        let refused = why(drive.spec().unwrap_err());
+        assert_eq!(refused, ("vbd.type", "is that of a target, and there is none"));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod list;
 mod media;
 mod pause;
 mod port;
+mod target;
 
 pub use attach::AttachOptions;
 pub(crate) use attach::unseen_if_empty;

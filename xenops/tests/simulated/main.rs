@@ -16,3 +16,4 @@ mod qemu;
 mod reuse;
 mod site;
 mod soak;
+mod targets;
