@@ -35,7 +35,8 @@
 //! a function does that a library lacks.
 //! What the hypervisor does is proved by the facts of `tests/conformance`, which run on real Xen too
 //! and which `docs/conformance.md` lists: a behaviour without a fact is not to be relied upon.
-//! Drivers and system calls are after Linux 6.1, which `tests/lab` runs, consoles after QEMU 8.2.
+//! Drivers and system calls are after Linux 6.1, which `tests/lab` runs; consoles, images and folders of a QEMU are
+//! after QEMU 8.2.
 
 mod balloon;
 mod builder;

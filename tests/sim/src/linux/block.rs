@@ -48,6 +48,15 @@ impl Blocks {
         self.nodes.insert(path.into(), node);
     }
 
+    pub(super) fn add_folder(&mut self, path: &Path) {
+        self.nodes.insert(path.into(), Node::Other);
+    }
+
+    /// Whether a folder was made here.
+    pub(super) fn is_folder(&self, path: &Path) -> bool {
+        self.nodes.get(path) == Some(&Node::Other)
+    }
+
     pub(super) fn add_disk(&mut self, name: &str, major: u32, minor: u32) {
         let node = Node::BlockDevice(makedev(major, minor));
         self.nodes.insert(Path::new("/dev").join(name), node);

@@ -8,7 +8,7 @@
 //!  gone ◀──frontend Closed and online 0, or vanished──── Closing, Closed
 //! ```
 //!
-//! Consoles are not the kernel's: see `qemu.rs`, which does what is different about them.
+//! Consoles, images and folders are not the kernel's: see `qemu.rs`, which does what is different about them.
 //!
 //! It looks at all its devices whenever something changes in the store: a look finds what the kernel
 //! would have been told of.
@@ -139,7 +139,7 @@ impl Bus {
     fn there(&self, store: &Client) -> xs::Result<Vec<Name>> {
         let top = self.home().join("backend");
         let mut found = Vec::new();
-        for kind in ["vbd", "vif", CONSOLE] {
+        for kind in ["vbd", "vif", CONSOLE, IMAGE, FOLDER] {
             let of_kind = top.join(kind);
             for dom in children(store, &of_kind)? {
                 for number in children(store, &below(&of_kind, &dom))? {
@@ -177,7 +177,7 @@ impl Bus {
             port: None,
             other: None,
         };
-        let taken = match device.is_console() {
+        let taken = match device.is_qemus() {
             true => self.realize(store, &mut device)?,
             false => self.offer(store, &mut device).map(|()| true)?,
         };
@@ -185,7 +185,7 @@ impl Bus {
             return Ok(None);
         }
         match manners {
-            Back::Fails if device.is_console() => device.switch(store, CLOSING)?,
+            Back::Fails if device.is_qemus() => device.switch(store, CLOSING)?,
             Back::Fails => self.fatal(store, &mut device, "12 xenbus_dev_probe on it")?,
             Back::SkipsStates => device.switch(store, CONNECTED)?,
             Back::WritesNonsense => device.tell(store, &[("state", "four")])?,
@@ -231,8 +231,8 @@ impl Bus {
 
     /// What the driver does about both ends as they are now; whether it keeps the device.
     fn serve_device(&self, store: &Client, device: &mut Device) -> xs::Result<bool> {
-        if device.is_console() {
-            return self.serve_console(store, device);
+        if device.is_qemus() {
+            return self.serve_by_qemu(store, device);
         }
         if device.is_disk() {
             self.open_disk(store, device)?;
@@ -365,7 +365,7 @@ impl Bus {
     /// `device_unregister`: the driver's `remove`, then the last word of xenbus.
     fn unregister(&self, store: &Client, mut device: Device) -> xs::Result<()> {
         self.disconnect(&mut device);
-        if device.is_console() {
+        if device.is_qemus() {
             self.release(&device);
             return self.unrealize(store, &device);
         }
@@ -382,7 +382,7 @@ impl Bus {
     fn release(&self, device: &Device) {
         let mut linux = self.linux.lock();
         linux.backends.remove(&device.bus_id());
-        linux.consoles.remove(&device.bus_id());
+        linux.of_qemus.remove(&device.bus_id());
         device.disk.into_iter().for_each(|disk| linux.blocks.close(disk));
         device.link.into_iter().for_each(|link| linux.links.remove(link));
     }
@@ -393,8 +393,8 @@ impl Device {
         self.name[0] == "vbd"
     }
 
-    pub(super) fn is_console(&self) -> bool {
-        self.name[0] == CONSOLE
+    pub(super) fn is_qemus(&self) -> bool {
+        matches!(&*self.name[0], CONSOLE | IMAGE | FOLDER)
     }
 
     /// The key under which the frontend says where its ring is.
@@ -474,7 +474,9 @@ pub(crate) const CONNECTED: u32 = 4;
 pub(crate) const CLOSING: u32 = 5;
 pub(crate) const CLOSED: u32 = 6;
 
-const CONSOLE: &str = "console";
+pub(super) const CONSOLE: &str = "console";
+const IMAGE: &str = "qdisk";
+pub(super) const FOLDER: &str = "9pfs";
 
 /// The longest value of a node (`XENSTORE_PAYLOAD_MAX` with a path beside it).
 const LARGEST: usize = 3900;

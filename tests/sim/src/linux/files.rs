@@ -65,6 +65,7 @@ impl State {
     pub(super) fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         match words(folder)[..] {
             ["sys", "block"] => Ok(self.blocks.names()),
+            _ if self.blocks.is_folder(folder) => Ok(Vec::new()),
             _ => Err(Errno::NOENT.into()),
         }
     }

@@ -40,8 +40,8 @@ pub(crate) struct State {
     /// The devices of the bus `xen-backend`, each with the disk that it has opened, as its file
     /// `physical_device` has it.
     pub(crate) backends: BTreeMap<String, Option<String>>,
-    /// The consoles that a QEMU has.
-    pub(crate) consoles: BTreeSet<String>,
+    /// The devices that a QEMU has.
+    pub(crate) of_qemus: BTreeSet<String>,
     /// The programs that can be run.
     programs: BTreeMap<PathBuf, Script>,
     /// How backends behave that come from now on.
@@ -67,6 +67,11 @@ impl Linux {
     /// Makes a file.
     pub fn add_file(&self, path: impl AsRef<Path>) {
         self.lock().blocks.add_file(path.as_ref());
+    }
+
+    /// Makes a folder, with nothing in it.
+    pub fn add_folder(&self, path: impl AsRef<Path>) {
+        self.lock().blocks.add_folder(path.as_ref());
     }
 
     /// Makes a block device, `/dev/<name>`, of these numbers.
@@ -104,7 +109,7 @@ impl Linux {
         self.lock().links.list()
     }
 
-    /// The devices that backends have, by the names of the bus: `vbd-7-51712`, and so of consoles.
+    /// The devices that backends have, by the names of the bus: `vbd-7-51712`, and so those of a QEMU.
     pub fn backends(&self) -> Vec<String> {
         self.lock().served()
     }
@@ -132,6 +137,6 @@ impl Linux {
 impl State {
     /// The devices that backends have.
     fn served(&self) -> Vec<String> {
-        self.backends.keys().chain(&self.consoles).cloned().collect()
+        self.backends.keys().chain(&self.of_qemus).cloned().collect()
     }
 }

@@ -1,5 +1,6 @@
-//! The backend of consoles besides the first: the QEMU of a guest (`hw/char/xen_console.c`,
-//! `hw/xen/xen-bus.c`), as of QEMU 8.2.
+//! The backends of the QEMU of a guest, as of QEMU 8.2: consoles besides the first (`hw/char/xen_console.c`,
+//! `hw/xen/xen-bus.c`), images (`hw/block/xen-block.c`) and folders (`hw/9pfs/xen-9p-backend.c`), for which
+//! guests have no driver here.
 //!
 //! ```text
 //!  new, state 1, online ──realize──▶ InitWait ──frontend Initialised, Connected──▶ Connected
@@ -9,7 +10,7 @@
 //! ```
 //!
 //! It goes by the states that it saw last, and acts when one of them changes. Older ones (the console of
-//! QEMU 7.2 in Debian 12) go through the same states and never remove an end. A QEMU runs for each guest;
+//! QEMU 7.2 in Debian 12), and that of folders, go through the same states and never remove an end. A QEMU runs for each guest;
 //! that there is none is [`Back::Absent`], and that it ends [`Back::DiesInHandshake`].
 
 use xen_types::Port;
@@ -17,21 +18,21 @@ use xs::{Client, Store as _, View as _};
 
 use super::Back;
 use super::bus::{
-    Bus, CLOSED, CLOSING, CONNECTED, Device, INIT_WAIT, INITIALISED, INITIALISING, UNKNOWN,
-    state_at, unless_lost,
+    Bus, CLOSED, CLOSING, CONNECTED, CONSOLE, Device, FOLDER, INIT_WAIT, INITIALISED, INITIALISING,
+    UNKNOWN, state_at, unless_lost,
 };
 
 impl Bus {
-    /// `xen_console_device_create` and `xen_device_realize`, up to its first state; whether it is one
+    /// `xen_console_device_create`, `xen_block_device_create` and `xen_device_realize`, up to its first state; whether it is one
     /// that QEMU takes.
     pub(super) fn realize(&self, store: &Client, device: &mut Device) -> xs::Result<bool> {
         let shown = |key| store.read_str_opt(&device.frontend.join(key));
-        let is_mine = shown("type")?.as_deref() == Some("ioemu") && device.is_online(store)?;
-        if !is_mine {
+        let is_mine = !device.is_console() || shown("type")?.as_deref() == Some("ioemu");
+        if !is_mine || !device.is_online(store)? {
             return Ok(false);
         }
-        self.linux.lock().consoles.insert(device.bus_id());
-        if shown("output")?.as_deref() == Some("pty") {
+        self.linux.lock().of_qemus.insert(device.bus_id());
+        if device.is_console() && shown("output")?.as_deref() == Some("pty") {
             let tty = device.frontend.join("tty");
             unless_lost(store.transaction(|tx| match tx.read_opt(&tty)? {
                 Some(_) => tx.write(&tty, "/dev/pts/7"),
@@ -43,7 +44,7 @@ impl Bus {
     }
 
     /// What QEMU does about both ends as they are now; whether it keeps the device.
-    pub(super) fn serve_console(&self, store: &Client, device: &mut Device) -> xs::Result<bool> {
+    pub(super) fn serve_by_qemu(&self, store: &Client, device: &mut Device) -> xs::Result<bool> {
         let (shown, online) = (state_at(store, &device.node)?, device.is_online(store)?);
         let other = state_at(store, &device.frontend)?;
         match device.manners {
@@ -67,7 +68,7 @@ impl Bus {
         self.backend_changed(store, device, other)
     }
 
-    /// `xen_device_frontend_changed`, `xen_console_frontend_changed`.
+    /// `xen_device_frontend_changed`, `xen_console_frontend_changed`, `xen_block_frontend_changed`.
     fn frontend_changed(
         &self,
         store: &Client,
@@ -81,7 +82,8 @@ impl Bus {
             INITIALISED | CONNECTED if !matches!(device.state, CONNECTED | CLOSING) && online => {
                 self.disconnect(device);
                 let read = |key| store.read_str_opt(&device.frontend.join(key));
-                let (ring, port) = (read("ring-ref")?, read("port")?);
+                let port = if device.is_console() { "port" } else { "event-channel" };
+                let (ring, port) = (read("ring-ref")?, read(port)?);
                 let number = |text: Option<String>| text.and_then(|text| text.parse::<u32>().ok());
                 match (number(ring), number(port)) {
                     (Some(_), Some(port)) if self.bind(device, Port(port)) => {
@@ -120,7 +122,16 @@ impl Bus {
 
     /// `xen_device_unrealize`: both ends go. What a domain may not remove stays.
     pub(super) fn unrealize(&self, store: &Client, device: &Device) -> xs::Result<()> {
+        if device.name[0] == FOLDER {
+            return Ok(());
+        }
         unless_lost(store.rm_if_exists(&device.frontend))?;
         unless_lost(store.rm_if_exists(&device.node))
+    }
+}
+
+impl Device {
+    fn is_console(&self) -> bool {
+        self.name[0] == CONSOLE
     }
 }

@@ -22,7 +22,7 @@ impl Bus {
     pub(super) fn hotplug(&self, store: &Client, device: &Device) -> xs::Result<()> {
         // What these say of the host's part shall be seen.
         let said = matches!(device.manners, Back::Complains | Back::WritesLarge);
-        if !self.is_elsewhere() || said || device.is_console() {
+        if !self.is_elsewhere() || said || device.is_qemus() {
             return Ok(());
         }
         let done = match device.is_disk() {
