@@ -103,6 +103,11 @@ impl NinePfs {
         &self.tag
     }
 
+    /// Whose the files are that the guest makes.
+    pub const fn security_model(&self) -> SecurityModel {
+        self.security
+    }
+
     /// Where it is in the serving domain.
     pub const fn path(&self) -> &Text {
         &self.path

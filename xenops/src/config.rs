@@ -5,6 +5,7 @@
 
 mod devices;
 mod planned;
+mod qemu;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use crate::error::Problem;
 
 pub use self::devices::{DiskMode, DiskType, VbdConfig, VifConfig};
 pub(crate) use self::planned::{Planned, planned};
+pub use self::qemu::{ConsoleConfig, NinePfsConfig};
 
 /// The description of a domain to create.
 ///
@@ -62,6 +64,15 @@ pub struct DomainConfig {
     /// Its network interfaces.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub vif: Vec<VifConfig>,
+    /// Its consoles besides the first, which a QEMU of it serves.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub console: Vec<ConsoleConfig>,
+    /// The folders of the control domain that it gets, which a QEMU of it serves.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "9pfs", default, skip_serializing_if = "Vec::is_empty")
+    )]
+    pub ninepfs: Vec<NinePfsConfig>,
 }
 
 /// How a guest is virtualised.
@@ -121,6 +132,8 @@ impl DomainConfig {
             tsc_mode: TscMode::Default,
             vbd: Vec::new(),
             vif: Vec::new(),
+            console: Vec::new(),
+            ninepfs: Vec::new(),
         }
     }
 
@@ -146,7 +159,12 @@ impl DomainConfig {
         let mut ids: Vec<_> = devices.into_iter().map(|planned| planned.device).collect();
         ids.sort();
         if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            let key = if pair[0].kind == Kind::Vif { "vif.number" } else { "vbd.vdev" };
+            let key = match pair[0].kind {
+                Kind::Console => "console.number",
+                Kind::NinePfs => "9pfs.number",
+                Kind::Vif => "vif.number",
+                _ => "vbd.vdev",
+            };
             return Err(Problem::Config { key, why: "is there twice" });
         }
         match (self.kind, self.vcpus) {
@@ -221,6 +239,23 @@ mod tests {
         let disks = vec![VbdConfig::new("xvda", "/a"), VbdConfig::new("51712", "/b")];
         let refused = DomainConfig { vbd: disks, ..config() }.check();
         assert!(matches!(refused, Err(Problem::Config { key: "vbd.vdev", .. })));
+    }
+
+    #[test]
+    fn two_devices_of_one_number_are_refused_by_their_kind() {
+        let consoles = vec![ConsoleConfig::new(2), ConsoleConfig::new(1), ConsoleConfig::new(2)];
+        let refused = DomainConfig { console: consoles, ..config() }.check();
+        assert!(matches!(refused, Err(Problem::Config { key: "console.number", .. })));
+
+        let folder = NinePfsConfig::new(2, "files", "/srv");
+        let one = DomainConfig {
+            console: vec![ConsoleConfig::new(2)],
+            ninepfs: vec![folder.clone()],
+            ..config()
+        };
+        assert_eq!(one.check(), Ok(()));
+        let refused = DomainConfig { ninepfs: vec![folder.clone(), folder], ..config() }.check();
+        assert!(matches!(refused, Err(Problem::Config { key: "9pfs.number", .. })));
     }
 
     #[test]

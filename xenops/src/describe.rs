@@ -5,11 +5,16 @@
 //! refused: it would come back without a device, or with another one.
 
 use devices::paths::DomainPaths;
-use devices::{Device, DeviceId, Ends, Kind, Medium, Rate, Record, Source, Vbd, Vif};
+use devices::{
+    Channel, Connection, Device, DeviceId, Ends, Kind, Medium, NinePfs, Rate, Record, Source, Text,
+    Vbd, Vif,
+};
 use xen_types::{DomId, KiB, MiB};
 use xs::View as _;
 
-use crate::config::{DiskMode, DomainConfig, GuestKind, VbdConfig, VifConfig};
+use crate::config::{
+    ConsoleConfig, DiskMode, DiskType, DomainConfig, GuestKind, NinePfsConfig, VbdConfig, VifConfig,
+};
 use crate::error::{Cause, Error, Problem, Result};
 use crate::host::Host;
 use crate::hotplug::{Hotplug, field};
@@ -51,6 +56,8 @@ impl Host {
                     let port = port_config(&record, &port, place)?;
                     config.vif.push(VifConfig { backend: server, ..port });
                 }
+                Device::Channel(console) => config.console.push(console_config(&device, &console)?),
+                Device::NinePfs(folder) => config.ninepfs.push(folder_config(&device, &folder)?),
                 // Every guest has one.
                 Device::Generic(_) if (&device.kind, device.number) == (&Kind::Console, 0) => {}
                 _ => return Err(Problem::NotDescribed(device).into()),
@@ -102,6 +109,9 @@ fn disk_config(record: &Record, disk: &Vbd) -> Result<VbdConfig, Problem> {
     let vdev = disk.vdev().to_string();
     let mut config = match disk.source() {
         Source::Phy(path) | Source::File(path) => VbdConfig::new(vdev, path.as_str()),
+        Source::Qdisk { path: Some(path), .. } => {
+            VbdConfig { kind: Some(DiskType::Qdisk), ..VbdConfig::new(vdev, path.as_str()) }
+        }
         Source::Nothing => VbdConfig::empty_drive(vdev),
         _ => return Err(Problem::NotDescribed(device.clone())),
     };
@@ -121,6 +131,24 @@ fn port_config(record: &Record, port: &Vif, place: u32) -> Result<VifConfig, Pro
     config.hotplug = policy(record)?;
     said_whole(device, port, config.spec(place).map(|spec| spec.served_by(*server)))
         .map(|()| config)
+}
+
+fn console_config(device: &DeviceId, console: &Channel) -> Result<ConsoleConfig, Problem> {
+    let mut config = ConsoleConfig::new(device.number);
+    config.name = console.channel_name().map(Text::to_string);
+    match console.connection() {
+        Connection::Pty => {}
+        Connection::Socket(path) => config.socket = Some(path.to_string()),
+        Connection::File(path) => config.file = Some(path.to_string()),
+    }
+    said_whole(device, console, config.spec()).map(|()| config)
+}
+
+fn folder_config(device: &DeviceId, folder: &NinePfs) -> Result<NinePfsConfig, Problem> {
+    let (tag, path) = (folder.tag().as_str(), folder.path().as_str());
+    let mut config = NinePfsConfig::new(device.number, tag, path);
+    config.security_model = folder.security_model();
+    said_whole(device, folder, config.spec()).map(|()| config)
 }
 
 /// The policy of a device that was attached here. Of another toolstack's nothing was chosen here.
@@ -154,7 +182,7 @@ fn in_words(rate: Rate) -> String {
 
 #[cfg(test)]
 mod tests {
-    use devices::Spec;
+    use devices::{FolderLimits, Format, SecurityModel, Spec};
 
     use super::*;
 
@@ -236,6 +264,52 @@ mod tests {
         assert_eq!(in_words(rate).parse(), Ok(rate));
         let odd = Rate::new(1, 3_000_000).unwrap();
         assert!(described(&port().rate(odd), 0).is_err());
+    }
+
+    #[test]
+    fn an_image_of_qemu_is_described_if_it_is_a_raw_one() {
+        let image = |format| Vbd::qdisk("xvda".parse().unwrap(), format, "/a.img").unwrap();
+        let raw = image(Format::Raw);
+        let config = disk_config(&record(&raw), &raw).unwrap();
+        assert_eq!(
+            (config.kind, config.target.as_deref()),
+            (Some(DiskType::Qdisk), Some("/a.img"))
+        );
+        let qcow2 = image(Format::Qcow2);
+        let refused = disk_config(&record(&qcow2), &qcow2);
+        assert_eq!(refused, Err(Problem::NotDescribed(qcow2.ends(DOM).device)));
+        let empty = Vbd::empty_drive("hdc".parse().unwrap(), Medium::Cdrom).unwrap();
+        assert!(disk_config(&record(&empty), &empty).is_err());
+    }
+
+    #[test]
+    fn a_folder_is_described_unless_it_has_limits_or_another_server() {
+        let folder = NinePfs::new(2, "files", "/srv").unwrap().security(SecurityModel::MappedFile);
+        let device = folder.ends(DOM).device;
+        let config = folder_config(&device, &folder).unwrap();
+        assert_eq!((config.number, config.spec()), (2, Ok(folder.clone())));
+        let limited = folder.clone().by_xen_9pfsd(FolderLimits::default());
+        assert_eq!(folder_config(&device, &limited), Err(Problem::NotDescribed(device.clone())));
+        let elsewhere = folder.served_by(DomId::new(3).unwrap());
+        assert_eq!(folder_config(&device, &elsewhere), Err(Problem::NotDescribed(device)));
+    }
+
+    #[test]
+    fn a_console_is_described_with_its_other_end_unless_the_daemon_serves_it() {
+        let said = |console: Channel| {
+            let device = console.ends(DOM).device;
+            console_config(&device, &console)
+        };
+        let agent = Channel::socket(1, "/run/agent").unwrap().name("agent").unwrap();
+        let config = said(agent).unwrap();
+        assert_eq!(
+            (config.socket.as_deref(), config.name.as_deref()),
+            (Some("/run/agent"), Some("agent"))
+        );
+        let file = said(Channel::file(2, "/tmp/said").unwrap()).unwrap();
+        assert_eq!((file.number, file.file.as_deref()), (2, Some("/tmp/said")));
+        assert_eq!(said(Channel::pty(3).unwrap()), Ok(ConsoleConfig::new(3)));
+        assert!(said(Channel::pty(3).unwrap().by_xenconsoled()).is_err());
     }
 
     #[test]

@@ -47,7 +47,10 @@ mod save;
 mod saved_file;
 mod suspend;
 
-pub use config::{DiskMode, DiskType, DomainConfig, GuestKind, TscMode, VbdConfig, VifConfig};
+pub use config::{
+    ConsoleConfig, DiskMode, DiskType, DomainConfig, GuestKind, NinePfsConfig, TscMode, VbdConfig,
+    VifConfig,
+};
 pub use console::Console;
 pub use create::CreateOptions;
 pub use device::{AttachOptions, DetachOptions};

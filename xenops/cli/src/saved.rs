@@ -67,7 +67,11 @@ fn config_in(file: &Path, description: &[u8]) -> Result<DomainConfig, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use xenops::{DiskMode, GuestKind, Hotplug, MiB, VbdConfig, VifConfig};
+    use xenops::device::SecurityModel;
+    use xenops::{
+        ConsoleConfig, DiskMode, DiskType, GuestKind, Hotplug, MiB, NinePfsConfig, VbdConfig,
+        VifConfig,
+    };
 
     use super::*;
 
@@ -97,6 +101,17 @@ mod tests {
         (port.number, port.rate) = (Some(3), Some("10Mb/s".to_owned()));
         (port.ip, port.hotplug) = (Some("192.0.2.7".to_owned()), Hotplug::Scripts);
         port.backend = Some("net".to_owned());
+        let mut image = VbdConfig::new("xvdb", "/images/data.img");
+        image.kind = Some(DiskType::Qdisk);
+        all.vbd.push(image);
+        let mut agent = ConsoleConfig::new(1);
+        (agent.socket, agent.name) = (Some("/run/agent".to_owned()), Some("agent".to_owned()));
+        let mut said = ConsoleConfig::new(2);
+        said.file = Some("/tmp/said".to_owned());
+        all.console = vec![agent, said];
+        let mut folder = NinePfsConfig::new(0, "files", "/srv");
+        folder.security_model = SecurityModel::MappedXattr;
+        all.ninepfs = vec![folder, NinePfsConfig::new(1, "more", "/more")];
         let text = description_of(&all).unwrap();
         assert_eq!(config_in(Path::new("web.saved"), text.as_bytes()).unwrap(), all);
     }
@@ -107,7 +122,8 @@ mod tests {
         let (_, example) = text.split_once("```toml\n").unwrap();
         let (example, _) = example.split_once("```").unwrap();
         let config = config_in(Path::new("configuration.md"), example.as_bytes()).unwrap();
-        assert_eq!((config.vbd.len(), config.vif.len()), (3, 2));
+        assert_eq!((config.vbd.len(), config.vif.len()), (4, 2));
+        assert_eq!((config.console.len(), config.ninepfs.len()), (2, 1));
     }
 
     #[test]
@@ -120,6 +136,28 @@ mod tests {
              tsc_mode = \"default\"\n\n[[vbd]]\nvdev = \"xvda\"\ntarget = \"/images/web.img\"\n\
              mode = \"r\"\n\n[[vif]]\nbridge = \"xenbr0\"\nmac = \"00:16:3e:01:02:03\"\n"
         );
+    }
+
+    #[test]
+    fn the_devices_of_a_qemu_have_the_keys_and_the_words_of_the_command_line() {
+        let text = "name = \"web\"\ntype = \"pv\"\nkernel = \"\"\nmemory = 1\n\
+                    [[9pfs]]\nnumber = 3\npath = \"/srv\"\ntag = \"files\"\n\
+                    security_model = \"mapped-file\"\n\
+                    [[9pfs]]\nnumber = 4\npath = \"/srv\"\ntag = \"more\"\n\
+                    [[console]]\nnumber = 1\n\
+                    [[vbd]]\nvdev = \"xvda\"\ntarget = \"/a.img\"\ntype = \"qdisk\"\n";
+        let read = |text: &str| config_in(Path::new("web.saved"), text.as_bytes());
+        let config = read(text).unwrap();
+        let models = config.ninepfs.iter().map(|folder| folder.security_model);
+        assert_eq!(models.collect::<Vec<_>>(), [SecurityModel::MappedFile, SecurityModel::None]);
+        assert_eq!(config.console, [ConsoleConfig::new(1)]);
+        assert_eq!(config.vbd[0].kind, Some(DiskType::Qdisk));
+
+        assert!(read(&text.replace("mapped-file", "lax")).is_err());
+        assert!(read(&text.replace("qdisk", "qcow2")).is_err());
+        assert!(read(&text.replace("number = 4\n", "")).is_err());
+        let twice = read(&text.replace("number = 4", "number = 3")).unwrap_err();
+        assert_eq!(twice.to_string(), "xenops: web.saved: 9pfs.number is there twice\n");
     }
 
     #[test]

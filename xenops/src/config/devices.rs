@@ -59,7 +59,7 @@ pub enum DiskType {
     /// A file, of which the kernel's backend gets a loop device.
     File,
     /// A file or a block device that a QEMU of the domain opens, as a raw image. Nobody here starts that
-    /// QEMU, which is waited for.
+    /// QEMU, which is waited for: see [`NinePfsConfig`](crate::NinePfsConfig).
     Qdisk,
 }
 
@@ -197,7 +197,7 @@ impl VifConfig {
 }
 
 /// A word that does not parse; what the parser says is less than `why`.
-fn wrong_word<E>(key: &'static str, why: &'static str) -> impl FnOnce(E) -> Problem {
+pub(super) fn wrong_word<E>(key: &'static str, why: &'static str) -> impl FnOnce(E) -> Problem {
     move |_| Problem::Config { key, why }
 }
 

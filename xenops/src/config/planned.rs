@@ -1,6 +1,6 @@
 //! All devices of a description, as the nodes that they become.
 
-use devices::{DeviceId, Spec, Tree};
+use devices::{DeviceId, Ends, Spec, Tree};
 use xen_types::DomId;
 
 use super::DomainConfig;
@@ -12,15 +12,18 @@ pub(crate) struct Planned {
     pub(crate) device: DeviceId,
     pub(crate) tree: Tree,
     pub(crate) hotplug: Hotplug,
+    /// Whether a QEMU serves it.
+    pub(crate) is_qemus: bool,
 }
 
 impl Planned {
     fn new(spec: &impl Spec, dom: DomId, hotplug: Hotplug) -> Self {
-        Self { device: spec.ends(dom).device, tree: spec.tree(dom), hotplug }
+        let Ends { device, served_as, .. } = spec.ends(dom);
+        Self { device, tree: spec.tree(dom), hotplug, is_qemus: served_as.is_qemus() }
     }
 }
 
-/// All devices of a domain. `server` finds the domain that a configuration means.
+/// All devices of a domain, folders last: a QEMU that is there already may take none. `server` finds the domain that a configuration means.
 pub(crate) fn planned<E: From<Problem>>(
     config: &DomainConfig,
     dom: DomId,
@@ -35,6 +38,12 @@ pub(crate) fn planned<E: From<Problem>>(
     for (place, vif) in (0..).zip(&config.vif) {
         let spec = vif.spec(place)?.served_by(server(&vif.backend)?);
         devices.push(Planned::new(&spec, dom, vif.hotplug));
+    }
+    for console in &config.console {
+        devices.push(Planned::new(&console.spec()?, dom, Hotplug::default()));
+    }
+    for folder in &config.ninepfs {
+        devices.push(Planned::new(&folder.spec()?, dom, Hotplug::default()));
     }
     Ok(devices)
 }

@@ -40,7 +40,7 @@ pub(super) enum Step {
     Publish,
     /// xenstored maps the ring.
     Introduce,
-    /// Its disks and network interfaces.
+    /// Its devices.
     Devices,
     /// Its vcpus run.
     Run,
@@ -318,14 +318,24 @@ impl<'a> Creation<'a> {
         }
         self.devices = true;
         let _lock = Lock::of_domain(&self.host.locks, dom, self.uuid, self.limits)?;
-        for Planned { device, tree, hotplug } in devices {
+        let mut shown = Vec::new();
+        for Planned { device, tree, hotplug, is_qemus } in devices {
             let options = AttachOptions { hotplug, ..AttachOptions::default() };
             // A guest that was saved may use its drive.
             let tree = match self.content {
                 Content::Boot(_) => unseen_if_empty(tree, &device)?,
                 Content::Saved { .. } => tree,
             };
-            self.host.plug(&device, self.uuid, tree, options, self.limits).map_err(part)?;
+            if is_qemus {
+                // Nobody starts a QEMU twice, and newer ones take no folder that comes later: all that it
+                // serves is there before the first is waited for.
+                shown.push(self.host.show(&device, tree, options, self.limits).map_err(part)?);
+            } else {
+                self.host.plug(&device, self.uuid, tree, options, self.limits).map_err(part)?;
+            }
+        }
+        for device in shown {
+            self.host.bring(device, self.uuid, self.limits).map_err(part)?;
         }
         Ok(())
     }

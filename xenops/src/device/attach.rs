@@ -22,6 +22,18 @@ pub struct AttachOptions {
     pub connected: bool,
 }
 
+/// A device whose nodes are written, or may be.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    record: Record,
+    /// Whether there is somebody to wait for: not for an empty drive.
+    has_ends: bool,
+    options: AttachOptions,
+    ready: Ready,
+    /// Whether the store said so.
+    written: Result<(), Cause>,
+}
+
 impl Host {
     /// Attaches a device to a domain: a disk, a network interface, and of what its QEMU serves an image, a
     /// shared folder, a console after the first.
@@ -99,10 +111,23 @@ impl Host {
         &self,
         device: &DeviceId,
         uuid: DomainUuid,
-        mut tree: Tree,
+        tree: Tree,
         options: AttachOptions,
         limits: &Limits,
     ) -> Result<()> {
+        let shown = self.show(device, tree, options, limits)?;
+        self.bring(shown, uuid, limits)
+    }
+
+    /// The first half of that: writes the nodes of a device, which its backend looks for. What is returned
+    /// must be brought, or the device be taken away.
+    pub(crate) fn show(
+        &self,
+        device: &DeviceId,
+        mut tree: Tree,
+        options: AttachOptions,
+        limits: &Limits,
+    ) -> Result<Shown> {
         let fail = |cause: Cause| Error::new("attach", device.clone(), cause);
         let of_tree = |tree: &Tree| Record::in_tree(tree, device).map_err(Cause::from);
         let asked = of_tree(&tree).map_err(fail)?;
@@ -133,23 +158,30 @@ impl Host {
             Ok(may_be_there)
         });
         ready.written();
-        let brought = match written {
+        let written = match written {
             Ok(false) => return Err(fail(Setback::Exists.into())),
-            Ok(true) => {
-                let finished = if has_ends(&tree, ends) {
-                    self.finish(&record, options, &ready, limits)
-                } else {
-                    Ok(())
-                };
-                finished.and_then(|()| {
-                    // What was waited for may have been another's.
-                    let gone = self.is_another(device.dom, uuid);
-                    if gone { Err(Problem::NoSuchDomain.into()) } else { Ok(()) }
-                })
-            }
+            Ok(true) => Ok(()),
             Err(error) if !may_be_there => return Err(fail(error.into())),
             Err(error) => Err(error.into()),
         };
+        let has_ends = has_ends(&tree, ends);
+        Ok(Shown { record, has_ends, options, ready, written })
+    }
+
+    /// The second half: waits for the backend and does the host's part. Whatever fails, the device is taken
+    /// away again.
+    pub(crate) fn bring(&self, shown: Shown, uuid: DomainUuid, limits: &Limits) -> Result<()> {
+        let Shown { record, has_ends, options, ready, written } = shown;
+        let device = &record.ends().device;
+        let fail = |cause: Cause| Error::new("attach", device.clone(), cause);
+        let brought = written.and_then(|()| {
+            if has_ends {
+                self.finish(&record, options, &ready, limits)?;
+            }
+            // What was waited for may have been another's.
+            let gone = self.is_another(device.dom, uuid);
+            if gone { Err(Problem::NoSuchDomain.into()) } else { Ok(()) }
+        });
         // What was made ready goes when this returns: a loop device that cleared itself while its number
         // stands in the backend could be another guest's by the time it is opened.
         brought.map_err(|cause| {

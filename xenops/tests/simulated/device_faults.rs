@@ -10,8 +10,8 @@ use xen_sim::{How, Which};
 use xen_types::DomId;
 use xenops::device::DeviceId;
 use xenops::{
-    AttachOptions, CreateOptions, DetachOptions, Error, GuestKind, Host, Hotplug, Kind, Leftover,
-    Remnant, VbdConfig, VifConfig,
+    AttachOptions, ConsoleConfig, CreateOptions, DetachOptions, Error, GuestKind, Host, Hotplug,
+    Kind, Leftover, Remnant, VbdConfig, VifConfig,
 };
 use xs::{Path, Store as _, View as _};
 
@@ -148,11 +148,12 @@ fn detachments_from((site, sound, dom): (Site, Host, DomId), spec: &impl Spec, h
 /// Creates a guest with devices.
 type Create = fn(&Site, &Host) -> xenops::Result<DomId>;
 
-/// A guest that starts with a disk in a file and an interface.
+/// A guest that starts with a disk in a file, an interface, and two consoles of its QEMU.
 fn create(site: &Site, host: &Host) -> xenops::Result<DomId> {
     let mut config = site.config(GuestKind::Pvh, "");
     config.vbd.push(VbdConfig::new("xvda", FILE));
     config.vif.push(VifConfig::new("xenbr0"));
+    config.console = vec![ConsoleConfig::new(1), ConsoleConfig::new(2)];
     host.create(&config, CreateOptions::default(), &long(host))
 }
 

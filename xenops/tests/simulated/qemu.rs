@@ -6,9 +6,13 @@ use std::time::Duration;
 use devices::{Ends, Spec as _};
 use xen_sim::{Back, Front, Snapshot};
 use xenops::device::{Channel, Format, NinePfs, Vbd};
-use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Kind};
+use xenops::{
+    AttachOptions, ConsoleConfig, CreateOptions, DetachOptions, DiskType, DomainConfig, GuestKind,
+    Host, Kind, NinePfsConfig, VbdConfig,
+};
 use xs::{Client, Path, Store as _, View as _, becomes};
 
+use crate::devices::{FILE, site};
 use crate::site::{Site, is_up, long};
 
 /// A guest, and a further console of it.
@@ -195,4 +199,104 @@ fn an_image_that_a_driver_domains_qemu_has_not_connected_is_cut_off() {
 
     closing.join().unwrap();
     scene.before.assert_unchanged(&scene.site.machine);
+}
+
+/// A guest of `site` that starts with an image, a console and two folders of its QEMU.
+fn with_all(site: &Site) -> DomainConfig {
+    site.machine.linux().add_folder("/srv/files");
+    let mut config = site.config(GuestKind::Pvh, "");
+    let mut image = VbdConfig::new("xvda", FILE);
+    image.kind = Some(DiskType::Qdisk);
+    config.vbd.push(image);
+    config.console.push(ConsoleConfig::new(1));
+    config.ninepfs = vec![
+        NinePfsConfig::new(0, "files", "/srv/files"),
+        NinePfsConfig::new(2, "more", "/srv/files"),
+    ];
+    config
+}
+
+#[test]
+fn a_guest_starts_with_what_its_qemu_serves_is_described_with_it_and_goes() {
+    let site = site();
+    let host = site.driving(&site.machine.process());
+    let config = with_all(&site);
+    let before = site.machine.snapshot().unwrap();
+
+    let dom = host.create(&config, CreateOptions::default(), &long(&host)).unwrap();
+
+    let served = site.machine.linux().backends();
+    let all = ["9pfs-1-0", "9pfs-1-2", "console-1-1", "qdisk-1-51712"];
+    assert_eq!(served, all);
+    let described = host.config(dom).unwrap();
+    assert_eq!(described.vbd, config.vbd);
+    assert_eq!(described.console, config.console);
+    assert_eq!(described.ninepfs, config.ninepfs);
+    is_up(&host, dom);
+    host.destroy(dom, &long(&host)).unwrap();
+    before.assert_unchanged(&site.machine);
+}
+
+#[test]
+fn a_guest_whose_qemu_never_comes_is_not_made() {
+    let site = site();
+    site.machine.linux().set_backends(Back::Absent);
+    let host = site.driving(&site.machine.process());
+    let config = with_all(&site);
+    let before = site.machine.snapshot().unwrap();
+    let (clock, limits) = (host.store().clock().clone(), host.limits(Duration::from_secs(5)));
+    let start = clock.now();
+
+    let late = host.create(&config, CreateOptions::default(), &limits).unwrap_err();
+
+    let took = clock.now() - start;
+    assert!((Duration::from_secs(5)..Duration::from_secs(25)).contains(&took), "{took:?}");
+    assert_eq!(late.kind(), Kind::TimedOut, "{late:?}");
+    assert!(late.leftovers().is_empty(), "{late:?}");
+    before.assert_unchanged(&site.machine);
+}
+
+#[test]
+fn a_qemu_that_starts_when_the_last_folder_is_there_finds_all_the_rest() {
+    let site = site();
+    site.machine.linux().set_backends(Back::Absent);
+    let host = site.driving(&site.machine.process());
+    let config = with_all(&site);
+    let store = site.host().store().clone();
+    let late = long(&host).deadline;
+    let qemu = thread::spawn(move || {
+        let backends = Path::from_static("/local/domain/0/backend");
+        let state = |device| backends.try_join(device).unwrap().join("1");
+        let last = state("9pfs").join("2/state");
+        store.wait(&becomes(last.clone(), "1"), late).unwrap();
+        let rest = [
+            state("qdisk").join("51712/state"),
+            state("console").join("1/state"),
+            state("9pfs").join("0/state"),
+        ];
+        // Before the first of them is taken.
+        let states = store.read_each(&rest).unwrap();
+        assert_eq!(states, [Some(b"1".to_vec()), Some(b"1".to_vec()), Some(b"1".to_vec())]);
+        rest.iter().chain([&last]).for_each(|state| store.write(state, "2").unwrap());
+    });
+
+    let dom = host.create(&config, CreateOptions { paused: true }, &long(&host)).unwrap();
+
+    qemu.join().unwrap();
+    assert_eq!(host.devices(dom).unwrap().len(), 5);
+}
+
+#[test]
+fn a_guest_whose_last_folder_is_not_there_leaves_nothing_of_the_rest() {
+    let site = site();
+    let host = site.driving(&site.machine.process());
+    let mut config = with_all(&site);
+    config.ninepfs[1].path = "/no/such/folder".into();
+    let before = site.machine.snapshot().unwrap();
+
+    let error = host.create(&config, CreateOptions::default(), &long(&host)).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::NotFound, "{error:?}");
+    assert!(error.leftovers().is_empty(), "{error:?}");
+    before.assert_unchanged(&site.machine);
 }
