@@ -23,8 +23,8 @@
 //! removed. Two calls cannot be bounded: building a large kernel and destroying a large domain take
 //! the hypervisor and libxenguest as long as they take.
 //!
-//! What it does not do yet: other devices than disks and network interfaces, driver domains, restart
-//! policies.
+//! What it does not do yet: HVM guests, other devices than disks, network interfaces, consoles and folders,
+//! the QEMU that the last two want, restart policies.
 
 pub mod channel;
 mod config;

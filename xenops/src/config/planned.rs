@@ -23,7 +23,8 @@ impl Planned {
     }
 }
 
-/// All devices of a domain, folders last: a QEMU that is there already may take none. `server` finds the domain that a configuration means.
+/// All devices of a domain, folders last: whoever starts a QEMU for them looks for them. `server` finds the
+/// domain that a configuration means.
 pub(crate) fn planned<E: From<Problem>>(
     config: &DomainConfig,
     dom: DomId,
