@@ -52,7 +52,7 @@ impl Host {
         let mut left: Vec<Leftover> = self.await_end(dom, uuid, limits).into_iter().collect();
         let [home, vm, record] = skeleton_of(dom, uuid);
         let vm = Some(vm).filter(|_| !runs_on);
-        left.extend(self.remove_nodes(vm.into_iter().chain([consoles])));
+        left.extend(self.remove_nodes(vm.into_iter().chain([consoles, folders_of(dom)])));
         if !is_needed_for(devices, dom) {
             // The home last: its `vm` tells the next toolstack what there is, should this one be killed.
             left.extend(self.remove_nodes([record]));
@@ -202,6 +202,12 @@ fn serving_domain(backend: &str, dom: DomId) -> Option<DomId> {
     }
 }
 
+/// Where the backends of a domain's folders stood: QEMU may have written there after they had gone, see
+/// `let_finish` in `hotplug/qemu.rs`.
+pub(crate) fn folders_of(dom: DomId) -> Path {
+    DomainPaths(dom).backends(DomId::DOM0, FOLDERS)
+}
+
 /// Whether a domain's record leads to devices that could not be taken away.
 pub(crate) fn is_needed_for(left: &[Leftover], dom: DomId) -> bool {
     let record = DomainPaths(dom).record();
@@ -238,6 +244,9 @@ fn remove_files(folder: &FilePath, dom: DomId, uuid: DomainUuid) -> Vec<Leftover
         })
         .collect()
 }
+
+/// The folder of such backends.
+const FOLDERS: &str = "9pfs";
 
 /// How long a removal may take once it has begun.
 const REMOVAL_TIME: Duration = Duration::from_secs(10);

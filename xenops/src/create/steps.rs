@@ -21,7 +21,7 @@ use crate::host::Host;
 use crate::limits::Limits;
 use crate::lock::Lock;
 use crate::memory::Footprint;
-use crate::remove::{is_needed_for, skeleton_of};
+use crate::remove::{folders_of, is_needed_for, skeleton_of};
 
 /// One step of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -317,6 +317,9 @@ impl<'a> Creation<'a> {
             return Ok(());
         }
         self.devices = true;
+        if !config.ninepfs.is_empty() {
+            self.nodes.push(folders_of(dom));
+        }
         let _lock = Lock::of_domain(&self.host.locks, dom, self.uuid, self.limits)?;
         let mut shown = Vec::new();
         for Planned { device, tree, hotplug, is_qemus } in devices {
