@@ -5,6 +5,7 @@
 
 mod dom0;
 mod pv_qemu;
+mod qemu_started;
 
 use std::fs;
 use std::io::Write as _;

@@ -54,6 +54,16 @@ impl Linux {
         panic!("three triple faults in a row are not the emulator's");
     }
 
+    /// One that somebody else has made of [`Linux::config`] and that is up.
+    pub(crate) const fn of(guest: Guest) -> Self {
+        Self { guest, asked: Cell::new(0) }
+    }
+
+    /// The configuration of one.
+    pub(crate) fn config(name: &str, kind: &str, more: &str) -> Config {
+        Config::new(name, &toml(name, &Machine::of(kind), more))
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.guest.name
     }
