@@ -48,7 +48,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Asks `done` again and again, at first after 1 ms and at last every 50 ms, until it gives a
+    /// Asks `done` again and again, at first after 1 ms and at last every 10 ms, until it gives a
     /// value: `None` when the time is up before. For conditions that nobody announces.
     pub(crate) fn poll<T, E: From<Problem>>(
         &self,
@@ -105,7 +105,8 @@ impl Cancel {
     }
 }
 
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// What ends between two looks is seen half of this late: of a script that takes half a second, a hundredth.
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
