@@ -46,8 +46,17 @@ const DOUBLES: &[&str] = &["store-daemons", "xen-abi", "xen-sim", "xs-server"];
 const LAYERS: &[&str] = &["xen-types", "xs", "xc", "eventchn", "devices", "xg", "xenops"];
 
 /// The seams that the simulated machine stands below.
-const SIMULATED: &[&str] =
-    &["xs", "xc", "xg", "eventchn", "xenops", "xs-server", "xenctrl-sys", "xen-types"];
+const SIMULATED: &[&str] = &[
+    "xs",
+    "xc",
+    "xg",
+    "eventchn",
+    "xenops",
+    "xs-server",
+    "xenctrl-sys",
+    "xenguest-sys",
+    "xen-types",
+];
 
 const CONFORMANCE: &[&str] =
     &["xen-types", "xs", "xc", "eventchn", "xenops", "store-daemons", "xs-server", "xen-sim"];

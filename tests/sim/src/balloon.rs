@@ -42,7 +42,7 @@ pub(crate) struct Balloon<'a> {
     target: Option<u64>,
     /// How many pages it shall have.
     goal: u64,
-    /// The frames of what it gave up.
+    /// What it gave up, by its own numbers.
     given: Vec<u64>,
 }
 
@@ -98,26 +98,43 @@ impl<'a> Balloon<'a> {
     fn give_up(&mut self, xen: &mut Xen) -> bool {
         let dom = self.whom.dom;
         let Ok(domain) = xen.dom(dom) else { return false };
+        // Its own number, and that by which Xen knows the page.
         let frame = match domain.is_hvm() {
             // From the top of its RAM, or below what it gave up last.
             true => {
                 let top = self.given.last().copied().unwrap_or(self.most);
-                (0..top).rev().find(|gfn| domain.memory.physmap.page(*gfn).is_some())
+                let gfn = (0..top).rev().find(|gfn| domain.memory.physmap.page(*gfn).is_some());
+                gfn.map(|gfn| (gfn, gfn))
             }
-            false => domain.memory.pages.iter().copied().find(|frame| *frame != self.ring),
+            false => {
+                let mut map = (0..).zip(&domain.p2m);
+                map.find_map(|(pfn, frame)| Some((pfn, frame.filter(|mfn| *mfn != self.ring)?)))
+            }
         };
-        let gone = frame.is_some_and(|frame| xen.decrease(dom, 0, &[frame]) == 1);
-        self.given.extend(frame.filter(|_| gone));
-        gone
+        let gone = frame.filter(|(_, page)| xen.decrease(dom, 0, &[*page]) == 1);
+        let Some((own, _)) = gone else { return false };
+        self.given.push(own);
+        self.note(xen, own, None);
+        true
     }
 
     fn take_back(&mut self, xen: &mut Xen) -> bool {
-        let Some(frame) = self.given.pop() else { return false };
-        if xen.populate(self.whom.dom, 0, 0, &mut [frame]) == 1 {
+        let Some(own) = self.given.pop() else { return false };
+        let mut frame = [own];
+        if xen.populate(self.whom.dom, 0, 0, &mut frame) == 1 {
+            self.note(xen, own, Some(frame[0]));
             return true;
         }
-        self.given.push(frame);
+        self.given.push(own);
         false
+    }
+
+    /// Notes in the map of a PV guest what is at one of its numbers.
+    fn note(&self, xen: &mut Xen, own: u64, frame: Option<u64>) {
+        let Ok(domain) = xen.dom(self.whom.dom) else { return };
+        if let Some(place) = usize::try_from(own).ok().and_then(|own| domain.p2m.get_mut(own)) {
+            *place = frame;
+        }
     }
 }
 

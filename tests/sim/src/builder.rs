@@ -12,7 +12,6 @@ use xc::{E820Entry, HvmParam, Release};
 use xen_types::{DomId, Gfn, Mfn, PageCount, Port};
 use xg::backend::{
     Backend, CallError, Container, Content, DumpCalls, Hypervisor, Image, PolicyCalls, ResumeCalls,
-    SaveCalls,
 };
 
 use crate::guest::Boot;
@@ -22,7 +21,7 @@ use crate::xen::{Outcome, Xen};
 /// An open builder of a process.
 #[derive(Debug)]
 pub(crate) struct Builder {
-    process: Arc<Process>,
+    pub(crate) process: Arc<Process>,
     _device: OpenDevice,
     release: Release,
 }
@@ -34,14 +33,18 @@ impl Builder {
         Self { process, _device, release }
     }
 
-    fn call<T>(
+    pub(crate) fn call<T>(
         &self,
         name: &'static str,
         call: impl FnOnce(&mut Xen) -> Outcome<T>,
     ) -> Result<T, CallError> {
-        let failed = |errno| CallError::Failed { errno: Some(errno), said: Vec::new() };
         self.process.pass(name, failed, || self.process.machine().xen(call).map_err(failed))
     }
+}
+
+/// What a call comes to that set this error number.
+pub(crate) fn failed(errno: Errno) -> CallError {
+    CallError::Failed { errno: Some(errno), said: Vec::new() }
 }
 
 impl Hypervisor for Builder {
@@ -52,7 +55,6 @@ impl Hypervisor for Builder {
 
 impl PolicyCalls for Builder {}
 impl DumpCalls for Builder {}
-impl SaveCalls for Builder {}
 
 impl ResumeCalls for Builder {
     fn domain_resume(&self, dom: DomId, _fast: bool) -> Result<(), CallError> {
@@ -170,6 +172,36 @@ impl<'a> Building<'a> {
     }
 }
 
+impl Building<'_> {
+    /// Writes the page that the kernel starts from.
+    fn write_start(&self, xen: &mut Xen, dom: DomId) -> Outcome<()> {
+        let (Gfn(store), Gfn(console)) = (self.xenstore_pfn(), self.console_pfn());
+        let (start, page) = match self.container {
+            Container::Pv => (self.pages.saturating_sub(3), None),
+            Container::Hvm => (SPECIAL, xen.dom(dom)?.memory.physmap.page(SPECIAL)),
+        };
+        let page = page.or_else(|| self.pv_p2m(Gfn(start)).map(|Mfn(frame)| frame));
+        let page = xen.content(page.ok_or(Errno::INVAL)?);
+        page.write(start::STORE, &store.to_le_bytes());
+        page.write(start::CONSOLE, &console.to_le_bytes());
+        let line = &self.command_line;
+        page.write(start::COMMAND_LINE, &line[..line.len().min(start::LONGEST)]);
+        xen.dom(dom)?.start = Some(start);
+        Ok(())
+    }
+}
+
+/// What is where in the page that a kernel starts from: as in a 64-bit PV guest's `struct start_info`
+/// (`xen/include/public/xen.h`), in guests of other kinds too. The rings are named by the guest's own numbers,
+/// which Linux puts there when it suspends.
+pub(crate) mod start {
+    pub(crate) const STORE: usize = 56;
+    pub(crate) const CONSOLE: usize = 72;
+    pub(crate) const COMMAND_LINE: usize = 128;
+    /// With a zero at the end of the page.
+    pub(crate) const LONGEST: usize = 4096 - COMMAND_LINE - 1;
+}
+
 impl Image for Building<'_> {
     fn set_container_type(&mut self, container: Container) {
         self.container = container;
@@ -256,8 +288,9 @@ impl Image for Building<'_> {
             let first = domain.vcpus.first_mut().ok_or(Errno::INVAL)?;
             first.online = true;
             let command_line = self.command_line.clone();
-            domain.boot = Some(Boot { command_line, ring, port: self.store });
-            Ok(())
+            domain.boot = Some(Boot { command_line, ring, port: self.store, restored: false });
+            domain.p2m = self.p2m.iter().copied().map(Some).collect();
+            self.write_start(xen, dom)
         })
     }
 

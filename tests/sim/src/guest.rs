@@ -3,7 +3,8 @@
 //!
 //! It does what the tiny guest of `tests/guests` does: it writes `data/tiny`, watches
 //! `control/shutdown` and obeys; and it has drivers for disks, network interfaces and consoles, see
-//! [`Fronts`]. Words of its command line change that, see [`Manners`].
+//! [`Fronts`]. Words of its command line change that, see [`Manners`]. Asked to suspend it does so, as Linux
+//! does. If it was saved it begins anew where it was restored, with what its memory says.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -33,6 +34,8 @@ pub(crate) struct Boot {
     pub(crate) ring: u64,
     /// Its own port to the store.
     pub(crate) port: Port,
+    /// Whether it goes on after a suspension, in which it was saved.
+    pub(crate) restored: bool,
 }
 
 /// How a guest behaves, by the words of its command line.
@@ -115,7 +118,9 @@ impl Kernel {
         let store = Client::over_ring(page, channel)?
             .with_clock(self.xen.time.clock())
             .with_request_timeout(Duration::MAX);
-        self.serve(&store, Manners::of(&boot.command_line), boot.ring)
+        let mut manners = Manners::of(&boot.command_line);
+        manners.at_once = manners.at_once.filter(|_| !boot.restored);
+        self.serve(&store, manners, boot.ring)
     }
 
     fn serve(
@@ -165,6 +170,7 @@ impl Kernel {
                 continue;
             }
             let reason = match store.read_opt(&orders)?.as_deref() {
+                Some(b"suspend") => ShutdownReason::Suspend,
                 Some(b"poweroff" | b"halt") => ShutdownReason::Poweroff,
                 Some(b"reboot") => ShutdownReason::Reboot,
                 _ => continue,
@@ -173,8 +179,24 @@ impl Kernel {
             if manners.lazy {
                 continue;
             }
-            return Ok(Some(if manners.crash_asked { ShutdownReason::Crash } else { reason }));
+            if manners.crash_asked {
+                return Ok(Some(ShutdownReason::Crash));
+            }
+            if reason != ShutdownReason::Suspend {
+                return Ok(Some(reason));
+            }
+            if !self.suspend() {
+                return Ok(None);
+            }
         }
+    }
+
+    /// `do_suspend` (`drivers/xen/manage.c`), if it was not saved: rings and ports stay. False if it does not
+    /// go on.
+    fn suspend(&self) -> bool {
+        let dom = self.whom.dom;
+        self.xen.call_by(self.whom, |xen| xen.shut_down(dom, ShutdownReason::Suspend.raw()));
+        self.xen.call_by(self.whom, |_| ()).is_some()
     }
 }
 

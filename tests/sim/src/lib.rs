@@ -21,20 +21,23 @@
 //!
 //! What it does for you: domains with the life that the hypervisor gives them, memory accounted for
 //! page by page, event channels; a xenstored that maps rings and hears of deaths; guests that
-//! start, write to the store over their own ring and obey a request to stop, or not, as words of
+//! start, write to the store over their own ring and obey a request to stop or to suspend, or not, as words of
 //! their command line say (`deaf`, `lazy`, `crash-asked`, `halt`, `reboot`, `crash`), have as much memory
 //! as `memory/target` says, or half-way (`half-memory`), or as they had (`keeps-memory`), with drivers
 //! for disks, network interfaces and consoles that behave as a [`Front`] says, and that serve others
-//! themselves (`serves`); a control domain whose [`Linux`] has files, block devices, loop devices, bridges and backends that behave as a [`Back`]
+//! themselves (`serves`); streams into which domains are saved, in libxenguest's format, and from which they
+//! are restored and go on; a control domain whose [`Linux`] has files, block devices, loop devices, bridges and backends that behave as a [`Back`]
 //! says; [faults](How) at any call or request of a [`Process`], its death included; a [`Snapshot`]
 //! of what an operation could leave behind; if wanted, a clock that [jumps](Pace::Jumping) when
 //! nothing happens, so that a wait of a minute takes a moment.
 //!
 //! What it does not do: run guests' code, schedule, move data of disks and packets, share pages
-//! between both ends of a device, or have calls for schedulers, dumps and CPU policies; those fail as
-//! a function does that a library lacks.
+//! between both ends of a device, or have calls for schedulers, dumps, CPU policies and checkpoints; those fail as
+//! a function does that a library lacks. What the balloon of a guest gave up before it was saved, it does not
+//! take back after.
 //! What the hypervisor does is proved by the facts of `tests/conformance`, which run on real Xen too
-//! and which `docs/conformance.md` lists: a behaviour without a fact is not to be relied upon.
+//! and which `docs/conformance.md` lists: a behaviour without a fact is not to be relied upon. Saving and restoring
+//! are after the source of libxenguest 4.17; `tests/lab/tests/saving` does the same on real Xen.
 //! Drivers and system calls are after Linux 6.1, which `tests/lab` runs; consoles, images and folders of a QEMU are
 //! after QEMU 8.2.
 
@@ -52,6 +55,7 @@ mod machine;
 mod page;
 mod process;
 mod relay;
+mod saved;
 mod snapshot;
 mod store;
 mod time;

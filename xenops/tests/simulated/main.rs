@@ -14,6 +14,7 @@ mod misbehaviour;
 mod plug;
 mod qemu;
 mod reuse;
+mod saving;
 mod site;
 mod soak;
 mod targets;

@@ -65,6 +65,11 @@ impl Site {
         config
     }
 
+    /// A path in the test's folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     pub(crate) fn create(
         &self,
         host: &Host,

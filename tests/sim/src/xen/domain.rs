@@ -39,6 +39,11 @@ pub(crate) struct Domain {
     pub(crate) node_affinity: u64,
     /// The kernel that was built and has not started.
     pub(crate) boot: Option<Boot>,
+    /// The guest frame of the page that its kernel starts from, if it was built.
+    pub(crate) start: Option<u64>,
+    /// The map that a PV guest keeps in its memory: the machine frame of each of its own numbers, if it has
+    /// one.
+    pub(crate) p2m: Vec<Option<u64>>,
 }
 
 /// A domain, told from those that had its number before and will have it.
@@ -104,6 +109,8 @@ impl Domain {
             tsc: Tsc::default(),
             node_affinity: u64::MAX,
             boot: None,
+            start: None,
+            p2m: Vec::new(),
         }
     }
 

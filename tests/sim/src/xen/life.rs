@@ -17,7 +17,7 @@ use xenctrl_sys::{
 
 use super::domain::Domain;
 use super::ports::VIRQ_DOM_EXC;
-use super::{Outcome, Xen};
+use super::{Outcome, SUSPEND, Xen};
 
 impl Xen {
     /// `XEN_DOMCTL_pausedomain`.
@@ -178,8 +178,7 @@ fn info(domain: &Domain, release: Release) -> DomainInfo {
     }
 }
 
-/// `SHUTDOWN_suspend` and `SHUTDOWN_crash` (`xen/include/public/sched.h`).
-const SUSPEND: u8 = 2;
+/// `SHUTDOWN_crash` (`xen/include/public/sched.h`).
 const CRASH: u8 = 3;
 /// Of the emulated processor's physical addresses.
 const ADDRESS_BITS: u8 = 40;

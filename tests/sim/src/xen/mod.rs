@@ -11,7 +11,7 @@ mod host;
 mod hvm;
 mod life;
 pub(crate) mod memory;
-mod physmap;
+pub(crate) mod physmap;
 mod pod;
 mod pool;
 pub(crate) mod ports;
@@ -124,10 +124,11 @@ impl Xen {
         doms.into_iter().for_each(|dom| self.wake(dom));
     }
 
-    /// Whether a domain will never run again.
+    /// Whether a domain will never run again. One that has suspended itself may.
     pub(crate) fn is_over(&self, run: Run) -> bool {
         let domain = self.domains.get(&run.dom).filter(|domain| domain.run() == run);
-        self.is_off || !domain.is_some_and(|d| !d.dead && d.shutdown_code.is_none())
+        let may_run = |d: &Domain| !d.dead && d.shutdown_code.is_none_or(|code| code == SUSPEND);
+        self.is_off || !domain.is_some_and(may_run)
     }
 
     /// Has the next domain that is created get this number, or the first that is free from there on.
@@ -139,9 +140,16 @@ impl Xen {
     pub(crate) fn content(&mut self, page: u64) -> Arc<Page> {
         Arc::clone(self.contents.entry(page).or_default())
     }
+
+    /// The same, unless nobody has looked at it: then it is of zeros.
+    pub(crate) fn content_if_any(&self, page: u64) -> Option<Arc<Page>> {
+        self.contents.get(&page).map(Arc::clone)
+    }
 }
 
 /// Domain 0 has its memory in extents of less than this order.
 const LARGEST: u32 = 10;
+/// `SHUTDOWN_suspend` (`xen/include/public/sched.h`).
+pub(crate) const SUSPEND: u8 = 2;
 /// A microsecond.
 const CALL_TIME: u64 = 1000;

@@ -51,6 +51,11 @@ impl Physmap {
         }
     }
 
+    /// The guest frames that have something, in order.
+    pub(crate) fn gfns(&self) -> impl Iterator<Item = u64> + '_ {
+        self.entries.keys().copied()
+    }
+
     /// The highest guest frame that ever had something, 0 if none had.
     pub(crate) fn highest(&self) -> u64 {
         self.highest.unwrap_or(0)
