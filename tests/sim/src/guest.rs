@@ -169,13 +169,17 @@ impl Kernel {
             if manners.deaf {
                 continue;
             }
-            let reason = match store.read_opt(&orders)?.as_deref() {
-                Some(b"suspend") => ShutdownReason::Suspend,
-                Some(b"poweroff" | b"halt") => ShutdownReason::Poweroff,
-                Some(b"reboot") => ShutdownReason::Reboot,
-                _ => continue,
-            };
-            store.write(&orders, "")?;
+            // Most changes are of something else.
+            if order(store.read_opt(&orders)?).is_none() {
+                continue;
+            }
+            // In one, as Linux takes it (`shutdown_handler`): it may be taken back meanwhile.
+            let taken = store.transaction(|tx| {
+                let taken = order(tx.read_opt(&orders)?);
+                taken.map_or(Ok(()), |_| tx.write(&orders, ""))?;
+                Ok(taken)
+            })?;
+            let Some(reason) = taken else { continue };
             if manners.lazy {
                 continue;
             }
@@ -197,6 +201,16 @@ impl Kernel {
         let dom = self.whom.dom;
         self.xen.call_by(self.whom, |xen| xen.shut_down(dom, ShutdownReason::Suspend.raw()));
         self.xen.call_by(self.whom, |_| ()).is_some()
+    }
+}
+
+/// What `control/shutdown` asks for.
+fn order(request: Option<Vec<u8>>) -> Option<ShutdownReason> {
+    match request?.as_slice() {
+        b"suspend" => Some(ShutdownReason::Suspend),
+        b"poweroff" | b"halt" => Some(ShutdownReason::Poweroff),
+        b"reboot" => Some(ShutdownReason::Reboot),
+        _ => None,
     }
 }
 
