@@ -69,9 +69,10 @@ impl Host {
         }
         // Watched before it is asked: the answer cannot be missed.
         let mut changes = host.store.watch(&Path::RELEASE_DOMAIN)?;
-        let waited = match host.ask_to_suspend(dom) {
+        let mut may_stand = false;
+        let waited = match host.ask_to_suspend(dom, &mut may_stand) {
             // Nothing was written.
-            Err(cause @ Cause::Problem(Problem::OtherRequest(_))) => return Err(cause),
+            Err(cause) if !may_stand => return Err(cause),
             // The request may stand, although its answer is lost.
             Err(cause) => Err(cause),
             // Not `host`: what the guest did with the request is asked when the time is up.
@@ -155,16 +156,20 @@ impl Host {
         }
     }
 
-    /// Writes the request, unless there is another one.
-    fn ask_to_suspend(&self, dom: DomId) -> Result<(), Cause> {
+    /// Writes the request, unless there is another one. `may_stand` says, if it failed, whether the guest may
+    /// have been asked.
+    fn ask_to_suspend(&self, dom: DomId, may_stand: &mut bool) -> Result<(), Cause> {
         let own = DomainPaths(dom);
         let other = self.store.transaction(|tx| {
+            *may_stand = false;
             // A write makes missing parents: it must not bring back the home of a removed domain.
             tx.read(&own.home())?;
             match tx.read_opt(&own.shutdown())? {
-                Some(request) if !request.is_empty() => Ok(Some(request)),
-                _ => tx.write(&own.shutdown(), SUSPEND).map(|()| None),
+                Some(request) if !request.is_empty() => return Ok(Some(request)),
+                _ => tx.write(&own.shutdown(), SUSPEND)?,
             }
+            *may_stand = true; // if the store takes it
+            Ok(None)
         })?;
         match other {
             None => Ok(()),

@@ -3,7 +3,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use xen_sim::{How, Which};
 use xen_types::{DomId, PageCount, ShutdownReason};
 use xenops::{
     Afterwards, CreateOptions, DomainConfig, GuestKind, Host, Kind, Remnant, SaveOptions,
@@ -228,6 +230,18 @@ fn a_guest_that_agrees_to_a_save_and_does_not_suspend_is_named_as_what_may_suspe
     assert_eq!(error.leftovers().len(), 1, "{error:?}");
     assert!(matches!(error.leftovers()[0].what, Remnant::Suspension(of) if of == dom), "{error:?}");
     assert!(!site.path("saved").exists());
+}
+
+/// It was waited for, and named as what may suspend yet.
+#[test]
+fn a_guest_that_could_not_be_asked_to_suspend_is_not_waited_for() {
+    let (site, sound, dom) = guest(GuestKind::Pvh, "");
+    let (_process, host) = site.faulty(Which::NthOf("TRANSACTION_START", 1), How::Undone);
+    let before = host.store().clock().now();
+    let error = host.suspend(dom, &long(&host)).unwrap_err();
+    assert!(error.leftovers().is_empty(), "{error:?}");
+    assert!(host.store().clock().now() < before + Duration::from_secs(5));
+    runs(&sound, dom);
 }
 
 #[test]
