@@ -79,7 +79,7 @@ fn killed_creations(kind: GuestKind, how: How) -> usize {
     }
 }
 
-fn others(host: &Host) -> Vec<DomId> {
+pub(crate) fn others(host: &Host) -> Vec<DomId> {
     let domains = host.xc().domains().unwrap();
     domains.iter().map(|domain| domain.id).filter(|dom| *dom != DomId::DOM0).collect()
 }
@@ -141,7 +141,7 @@ fn was_destroyed(process: &Process, wrong: usize, how: How) -> bool {
 }
 
 /// Removes what an error says is left in the store, and the folders above.
-fn named(host: &Host, error: Option<Error>) {
+pub(crate) fn named(host: &Host, error: Option<Error>) {
     let path = |left: &Leftover| match &left.what {
         Remnant::StorePath(path) => Some(Path::new(path).unwrap()),
         // Nobody could say whether it had gone.
@@ -157,7 +157,7 @@ fn named(host: &Host, error: Option<Error>) {
 
 /// Removes folders whose removal is not worth an error, which must be empty. Nothing else may be left,
 /// whatever the error says.
-fn folders(host: &Host, _: Option<Error>) {
+pub(crate) fn folders(host: &Host, _: Option<Error>) {
     for folder in ["/libxl", "/vm", "/local/domain/0/backend/console", "/local/domain/0/backend"] {
         remove_empty(host, &Path::from_static(folder));
     }

@@ -15,6 +15,7 @@ mod plug;
 mod qemu;
 mod reuse;
 mod saving;
+mod saving_faults;
 mod site;
 mod soak;
 mod targets;
