@@ -284,12 +284,19 @@ impl Error {
             Self::Look { source, .. } => source.kind(),
             Self::NotSuspended { .. } | Self::StartInfo { .. } => Kind::Invalid,
             Self::Write { source, .. } => Errno::from_io_error(source).map_or(Kind::Other, kind_of),
-            Self::Save { source, .. } | Self::Restore { source, .. } => match source {
-                StreamFailure::Call(source) => source.kind(""),
-                StreamFailure::Stopped => Kind::Cancelled,
-            },
+            Self::Save { source, .. } => source.kind("xc_domain_save"),
+            Self::Restore { source, .. } => source.kind("xc_domain_restore"),
             Self::SavedImage { source, .. } => source.kind(),
             Self::CpuPolicy { source, .. } => source.kind("xc_cpuid_apply_policy"),
+        }
+    }
+}
+
+impl StreamFailure {
+    fn kind(&self, call: &str) -> Kind {
+        match self {
+            Self::Call(source) => source.kind(call),
+            Self::Stopped => Kind::Cancelled,
         }
     }
 }
@@ -321,7 +328,9 @@ impl CallError {
             | Self::TooManyModules => Kind::Invalid,
             // Fewer pages than asked for are reported as EBUSY (xc_domain_populate_physmap_exact,
             // tools/libs/ctrl/xc_domain.c, 4.17).
-            Self::Failed { errno: Some(Errno::BUSY), .. } if call == "xc_dom_boot_mem_init" => {
+            Self::Failed { errno: Some(Errno::BUSY), .. }
+                if matches!(call, "xc_dom_boot_mem_init" | "xc_domain_restore") =>
+            {
                 Kind::NoMemory
             }
             Self::Failed { errno: Some(errno), .. } => kind_of(*errno),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use xen_sim::{How, Which};
-use xen_types::{DomId, PageCount, ShutdownReason};
+use xen_types::{DomId, MiB, PageCount, ShutdownReason};
 use xenops::{
     Afterwards, CreateOptions, DomainConfig, GuestKind, Host, Kind, Remnant, SaveOptions,
     SaveProgress, SavedFile, VbdConfig, VifConfig,
@@ -370,4 +370,18 @@ fn a_file_that_is_cut_or_changed_is_refused_before_there_is_a_domain() {
     for length in [0, 10, 100, whole.len() / 2, whole.len() - 1] {
         assert_eq!(refused(&whole[..length]), Kind::Invalid, "{length}");
     }
+}
+
+#[test]
+fn a_guest_that_is_restored_with_too_little_memory_is_told_from_other_failures() {
+    let (site, host, dom) = guest(GuestKind::Pv, "");
+    save(&site, &host, dom, &still(Afterwards::Removed)).unwrap();
+    let before = site.machine.snapshot().unwrap();
+    let mut config = site.config(GuestKind::Pv, "");
+    config.memory = MiB(2);
+    let error = restore(&site, &host, &config).unwrap_err();
+    before.assert_unchanged(&site.machine);
+    assert_eq!(error.kind(), Kind::NoMemory, "{error:?}");
+    config.memory = MiB(4);
+    runs(&host, restore(&site, &host, &config).unwrap());
 }
