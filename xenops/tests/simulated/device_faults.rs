@@ -229,7 +229,7 @@ fn domains(host: &Host) -> Vec<DomId> {
 }
 
 /// Destroys all domains but these, and removes folders whose removal is not worth an error.
-fn sweep(sound: &Host, others: &[DomId]) {
+pub(crate) fn sweep(sound: &Host, others: &[DomId]) {
     for dom in domains(sound).into_iter().filter(|dom| !others.contains(dom)) {
         sound.destroy(dom, &long(sound)).unwrap();
     }

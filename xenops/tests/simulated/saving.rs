@@ -59,7 +59,7 @@ pub(crate) fn with_devices(site: &Site, kind: GuestKind) -> DomainConfig {
 }
 
 /// Waits until both ends of a device are connected.
-fn is_connected(host: &Host, dom: DomId, kind: &str, number: u32) {
+pub(crate) fn is_connected(host: &Host, dom: DomId, kind: &str, number: u32) {
     let front = format!("/local/domain/{dom}/device/{kind}/{number}/state");
     let back = format!("/local/domain/0/backend/{kind}/{dom}/{number}/state");
     for state in [front, back] {

@@ -7,11 +7,13 @@ use std::fs;
 
 use xen_sim::{How, Process, Which};
 use xen_types::{DomId, ShutdownReason};
-use xenops::{Afterwards, GuestKind, Host, Kind, SaveOptions, SavedFile};
+use xenops::{Afterwards, CreateOptions, GuestKind, Host, Kind, SaveOptions, SavedFile};
 use xs::{Path, View as _};
 
+use crate::device_faults::sweep;
+use crate::devices;
 use crate::faults::{folders, named, others};
-use crate::saving::{restore, runs, save, still};
+use crate::saving::{is_connected, restore, runs, save, still, with_devices};
 use crate::site::{Site, is_up, long, until};
 
 /// Whether there is a file, which must be whole then. Takes it away.
@@ -218,4 +220,55 @@ fn what_a_restore_killed_before_a_call_has_made_the_next_toolstack_removes() {
 fn what_a_restore_killed_after_a_call_has_made_the_next_toolstack_removes() {
     let failed = restores(GuestKind::Pv, How::DeathAfter);
     assert!(failed >= 100, "{failed} calls");
+}
+
+/// The same with a disk and an interface.
+fn restores_with_devices(how: How) -> usize {
+    let site = devices::site();
+    let sound = site.driving(&site.machine.process());
+    let config = with_devices(&site, GuestKind::Pvh);
+    let dom = sound.create(&config, CreateOptions::default(), &long(&sound)).unwrap();
+    is_connected(&sound, dom, "vbd", 51712);
+    save(&site, &sound, dom, &removed()).unwrap();
+    let before = site.machine.snapshot().unwrap();
+    let mut failed = 0;
+    loop {
+        let (process, _) = site.faulty(Which::Nth(failed + 1), how);
+        let host = site.driving(&process);
+        let restored = restore(&site, &host, &config);
+        let Some(call) = process.failed() else {
+            let dom = restored.unwrap();
+            is_connected(&sound, dom, "vbd", 51712);
+            is_connected(&sound, dom, "vif", 0);
+            runs(&sound, dom);
+            return failed;
+        };
+        println!("{call}: {restored:?}");
+        // A watch whose end the store refuses goes with the connection, and no other may.
+        let _host = Some(host).filter(|_| !call.ends_with("UNWATCH"));
+        if let (Err(error), How::Undone | How::Unheard) = (&restored, how) {
+            assert!(error.leftovers().is_empty(), "{call}: {error:?}");
+        }
+        sweep(&sound, &[DomId::DOM0]);
+        before.assert_unchanged(&site.machine);
+        failed += 1;
+    }
+}
+
+#[test]
+fn a_call_that_fails_leaves_nothing_of_a_guest_with_devices_that_is_restored() {
+    let failed = restores_with_devices(How::Undone);
+    assert!(failed >= 200, "{failed} calls");
+}
+
+#[test]
+fn a_call_done_but_unheard_leaves_nothing_of_a_guest_with_devices_that_is_restored() {
+    let failed = restores_with_devices(How::Unheard);
+    assert!(failed >= 200, "{failed} calls");
+}
+
+#[test]
+fn what_a_restore_with_devices_killed_after_a_call_has_made_the_next_toolstack_removes() {
+    let failed = restores_with_devices(How::DeathAfter);
+    assert!(failed >= 200, "{failed} calls");
 }
