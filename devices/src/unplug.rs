@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! backend shows                          parting   what is written
-//! missing, Initialising                  Drop      nothing: nobody holds it
+//! missing, Initialising                  Drop      nothing: nobody holds it; in another domain, whose
+//!                                                  driver may take it yet, online=0, and the frontend's
+//!                                                  nodes go, without which it lets go again
 //! InitWait, Initialised, Closed          Cut       online=0, state=5, the frontend's nodes go;
 //!                                                  for QEMU, the frontend's state=6
 //! Connected, Closing, Reconfigur*        Ask       online=0, state=5
@@ -17,7 +19,7 @@
 //! (`xenstore_update_fe`, `hw/xen/xen-legacy-backend.c` of QEMU 7.2 and 10.0), and never at its own
 //! `state`. What it does notice is a frontend that has closed, so that is written in the guest's place.
 
-use xen_types::Deadline;
+use xen_types::{Deadline, DomId};
 use xs::{Client, Path, Store, View, ask};
 
 use crate::handshake::{Link, XenbusState};
@@ -70,6 +72,10 @@ pub fn begin(store: &Client, ends: &Ends, hard: bool) -> xs::Result<Parting> {
             parting => parting,
         };
         if parting == Parting::Drop {
+            if shown.is_some() && ends.server != DomId::DOM0 && !ends.served_as.is_qemus() {
+                let asked = [ask::write(&online, "0"), ask::rm_if_exists(&front)];
+                tx.batch(asked).into_iter().collect::<xs::Result<()>>()?;
+            }
             return Ok(parting);
         }
         let asked = [
