@@ -198,7 +198,7 @@ fn a_medium_that_no_guest_connects_to_in_time_is_taken_out_again() {
     let _guest = tiny_with_drive("too-late", &[]);
     let before = Leavings::now();
     let connected =
-        ["vbd", "insert", "too-late", "xvdc", &medium.0, "--connected", "--timeout", "3"];
+        ["vbd", "insert", "too-late", "xvdc", &medium.0, "--connected", "--timeout", "10"];
     refused(&xenops(&connected), 5, "waited for both ends to connect");
     assert!(!medium.is_used());
     before.assert_unchanged();
