@@ -54,11 +54,6 @@ mod tests {
     use super::*;
     use crate::config::{VbdConfig, VifConfig};
 
-    fn why(problem: Problem) -> (&'static str, &'static str) {
-        let Problem::Config { key, why } = problem else { panic!("{problem:?}") };
-        (key, why)
-    }
-
     #[test]
     fn an_interface_has_its_own_number_or_that_of_its_place() {
         let mut config = DomainConfig::new("web", crate::GuestKind::Pv, "/k", xen_types::MiB(1));
@@ -71,7 +66,8 @@ mod tests {
         };
         assert_eq!(numbers(&config), [0, 3, 2]);
         config.vif[1].number = Some(2);
-        assert_eq!(why(config.check().unwrap_err()), ("vif.number", "is there twice"));
+        let twice = Problem::Config { key: "vif.number", why: "is there twice" };
+        assert_eq!(config.check(), Err(twice));
     }
 
     #[test]
