@@ -3,14 +3,18 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _};
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, OFlags, memfd_create};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use xen_types::Deadline;
 
 use super::system::{Access, LoopStatus, Node, Opened, Program, Running, System};
@@ -65,7 +69,9 @@ impl System for Linux {
             .stderr(Stdio::from(output.try_clone()?))
             .process_group(0)
             .spawn()?;
-        Ok(Box::new(Process { child, output }))
+        // Linux 4.19, which hosts of today have, does not know it.
+        let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
+        Ok(Box::new(Process { child, end, output }))
     }
 }
 
@@ -126,11 +132,24 @@ fn node(found: &fs::Metadata) -> Node {
 #[derive(Debug)]
 struct Process {
     child: Child,
+    /// Can be read once the program has ended; `None` where the kernel has no such descriptors.
+    end: Option<OwnedFd>,
     output: File,
 }
 
 impl Running for Process {
-    fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+    fn wait(&mut self, until: Deadline) -> io::Result<Option<ExitStatus>> {
+        let left = until.remaining(Instant::now());
+        match &self.end {
+            Some(end) => {
+                let left = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+                match poll(&mut [PollFd::new(end, PollFlags::IN)], Some(&left)) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            None => thread::sleep(left.min(LOOK)),
+        }
         self.child.try_wait()
     }
 
@@ -138,7 +157,7 @@ impl Running for Process {
         let group = Pid::from_child(&self.child);
         match kill_process_group(group, Signal::KILL) {
             // Only its zombie is left.
-            Ok(()) | Err(rustix::io::Errno::SRCH | rustix::io::Errno::PERM) => {}
+            Ok(()) | Err(Errno::SRCH | Errno::PERM) => {}
             Err(error) => return Err(error.into()),
         }
         self.child.wait().map(drop)
@@ -151,3 +170,6 @@ impl Running for Process {
         Ok(bytes)
     }
 }
+
+/// How often a program is looked at where its end cannot be waited for.
+const LOOK: Duration = Duration::from_millis(10);

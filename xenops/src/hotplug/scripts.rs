@@ -4,6 +4,7 @@
 //! script runs in a process group of its own, which is killed when its time is up; what it printed
 //! becomes part of the error.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
@@ -58,23 +59,38 @@ impl Script {
 
     /// Runs it to its end.
     pub(crate) fn run(&self, system: &dyn System, limits: &Limits) -> Result<(), Cause> {
-        let path = &self.0.path;
-        let fail = |what| move |source| Cause::File { what, path: path.clone(), source };
-        let mut running = system.spawn(&self.0).map_err(fail("run"))?;
-        let ended = limits.poll(|| running.try_wait().map_err(fail("wait for")));
-        match ended {
+        let mut running = system.spawn(&self.0).map_err(self.cannot("run"))?;
+        match self.end(&mut *running, limits) {
             Ok(Some(status)) if status.success() => Ok(()),
             Ok(Some(status)) => Err(self.failed(status, said(&mut *running)).into()),
             Ok(None) => {
-                running.kill().map_err(fail("kill"))?;
+                running.kill().map_err(self.cannot("kill"))?;
                 let last = format!("it printed {:?}", said(&mut *running));
                 Err(Problem::TimedOut { what: "the hotplug script to end", last }.into())
             }
             Err(error) => {
-                running.kill().map_err(fail("kill"))?;
+                running.kill().map_err(self.cannot("kill"))?;
                 Err(error)
             }
         }
+    }
+
+    /// How it ends; `None` if its time is up before.
+    fn end(&self, running: &mut dyn Running, limits: &Limits) -> Result<Option<ExitStatus>, Cause> {
+        loop {
+            let ended = running.wait(limits.next_look()).map_err(self.cannot("wait for"))?;
+            if let Some(status) = ended {
+                return Ok(Some(status));
+            }
+            limits.check()?;
+            if limits.is_late() {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn cannot(&self, what: &'static str) -> impl FnOnce(io::Error) -> Cause {
+        move |source| Cause::File { what, path: self.0.path.clone(), source }
     }
 
     fn failed(&self, status: ExitStatus, said: String) -> Problem {

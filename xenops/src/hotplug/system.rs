@@ -115,11 +115,12 @@ pub trait Opened: fmt::Debug + Send + Sync {
 
 /// A program that was started.
 pub trait Running: fmt::Debug + Send {
-    /// How it ended (`waitpid(2)` with `WNOHANG`); `None` while it runs.
+    /// Sleeps until it ends, at most until this moment, and says how it ended (`pidfd_open(2)`,
+    /// `poll(2)`, `waitpid(2)`); `None` while it runs, which may be said too early.
     ///
     /// # Errors
-    /// As for `waitpid(2)`.
-    fn try_wait(&mut self) -> io::Result<Option<ExitStatus>>;
+    /// As for `poll(2)` and `waitpid(2)`.
+    fn wait(&mut self, until: Deadline) -> io::Result<Option<ExitStatus>>;
 
     /// Kills it with all of its process group, and waits for its end.
     ///

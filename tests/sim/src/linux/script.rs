@@ -35,10 +35,11 @@ pub enum Script {
 /// A program that was started.
 #[derive(Debug)]
 pub(super) struct Started {
+    clock: Clock,
     ended: Option<i32>,
     printed: &'static str,
-    /// When it ends by itself, if it has not.
-    end: Option<(Clock, Deadline)>,
+    /// When it ends by itself, if it has not and ever does.
+    end: Option<Deadline>,
 }
 
 impl Started {
@@ -50,12 +51,11 @@ impl Started {
     ) -> io::Result<Self> {
         let at = program.environment.iter().find(|(key, _)| *key == "XENBUS_PATH");
         let adds = matches!(program.arguments.first(), Some(&("add" | "online")));
-        let mut end = None;
+        let (clock, mut end) = (process.machine().clock(), None);
         let (ended, printed) = match (script, at) {
             (Script::Hangs, _) if adds => (None, "begun"),
             (Script::GoesSlowly, _) if !adds => {
-                let clock = process.machine().clock();
-                end = Some((clock.clone(), clock.after(Duration::from_secs(90))));
+                end = Some(clock.after(Duration::from_secs(90)));
                 (None, "slowly")
             }
             (Script::Connects | Script::GoesSlowly, Some((_, at))) if adds => {
@@ -75,7 +75,7 @@ impl Started {
                 (Some(0), "")
             }
         };
-        Ok(Self { ended, printed, end })
+        Ok(Self { clock, ended, printed, end })
     }
 }
 
@@ -103,11 +103,13 @@ fn connect(process: &Arc<Process>, at: &str) -> io::Result<()> {
 }
 
 impl Running for Started {
-    fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        if let Some((clock, end)) = &self.end
-            && clock.passed(*end)
-        {
-            self.ended.get_or_insert(0);
+    fn wait(&mut self, until: Deadline) -> io::Result<Option<ExitStatus>> {
+        if self.ended.is_none() {
+            let look = self.end.map_or(until, |end| end.min(until));
+            self.clock.sleep(self.clock.remaining(look));
+            if self.end.is_some_and(|end| self.clock.passed(end)) {
+                self.ended = Some(0);
+            }
         }
         Ok(self.ended.map(|code| ExitStatus::from_raw(code << 8)))
     }
