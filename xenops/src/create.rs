@@ -81,10 +81,7 @@ impl Host {
             let taken =
                 limits.check_time().map_err(Cause::from).and_then(|()| creation.take(*step));
             if let Err(cause) = taken {
-                // In a time of its own: that of the creation may be over.
-                let limits = self.removal_limits();
-                let leftovers = creation.undo(&self.within(&limits), &limits);
-                return Err(fail(cause).with_leftovers(leftovers));
+                return Err(fail(cause).with_leftovers(creation.undo()));
             }
         }
         Ok(creation.dom())

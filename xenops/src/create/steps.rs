@@ -158,22 +158,25 @@ impl<'a> Creation<'a> {
 
     /// Takes away what was made: the devices, then the domain. Once it has gone, neither the guest
     /// nor the console daemon writes to the store any more. Its limits, ports and memory go with it,
-    /// and xenstored drops the connection of a domain that has gone. `host` has the deadline of the
-    /// undo.
-    pub(super) fn undo(self, host: &Host, limits: &Limits) -> Vec<Leftover> {
+    /// and xenstored drops the connection of a domain that has gone. Each of the two has a time of its
+    /// own: that of the creation may be over, and the devices may need more than the domain has.
+    pub(super) fn undo(self) -> Vec<Leftover> {
         let mut left = Vec::new();
         if self.devices {
-            let limits = host.device_removal_limits();
-            left.extend(host.within(&limits).unplug_all(self.dom(), Some(self.uuid), &limits));
+            let limits = self.host.device_removal_limits();
+            let host = self.host.within(&limits);
+            left.extend(host.unplug_all(self.dom(), Some(self.uuid), &limits));
         }
+        let limits = self.host.removal_limits();
+        let host = self.host.within(&limits);
         // What leads a removal to devices stays with them.
         let own = self.dom.filter(|dom| is_needed_for(&left, *dom)).map(DomainPaths);
         let stays = |path: &Path| {
             own.is_some_and(|own| own.home().contains(path) || own.record().contains(path))
         };
-        if let Some(dom) = self.dom.or_else(|| self.unheard_of(host)) {
+        if let Some(dom) = self.dom.or_else(|| self.unheard_of(&host)) {
             match host.end(dom) {
-                Ok(()) => left.extend(host.await_end(dom, self.uuid, limits)),
+                Ok(()) => left.extend(host.await_end(dom, self.uuid, &limits)),
                 Err(why) => left.push(Leftover { what: Remnant::Domain(dom), why }),
             }
         }

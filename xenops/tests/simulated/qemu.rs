@@ -288,9 +288,19 @@ fn a_qemu_that_starts_when_the_last_folder_is_there_finds_all_the_rest() {
 
 #[test]
 fn a_guest_whose_last_folder_is_not_there_leaves_nothing_of_the_rest() {
+    fails_for_its_last_folder(&site());
+}
+
+#[test]
+fn what_a_silent_qemu_takes_of_the_time_is_not_missing_to_remove_the_guest() {
     let site = site();
+    site.machine.linux().set_backends(Back::NeverCloses);
+    fails_for_its_last_folder(&site);
+}
+
+fn fails_for_its_last_folder(site: &Site) {
     let host = site.driving(&site.machine.process());
-    let mut config = with_all(&site);
+    let mut config = with_all(site);
     config.ninepfs[1].path = "/no/such/folder".into();
     let before = site.machine.snapshot().unwrap();
 
