@@ -10,8 +10,9 @@
 //! ```
 //!
 //! It goes by the states that it saw last, and acts when one of them changes. Older ones (the console of
-//! QEMU 7.2 in Debian 12), and that of folders, go through the same states and never remove an end. A QEMU runs for each guest;
-//! that there is none is [`Back::Absent`], and that it ends [`Back::DiesInHandshake`].
+//! QEMU 7.2 in Debian 12), and that of folders, go through the same states, never remove an end, and keep
+//! a device until its end has gone (`xenstore_update_be`, `hw/xen/xen-legacy-backend.c`). A QEMU runs for
+//! each guest; that there is none is [`Back::Absent`], and that it ends [`Back::DiesInHandshake`].
 
 use xen_types::Port;
 use xs::{Client, Store as _, View as _};
@@ -65,7 +66,7 @@ impl Bus {
             device.other = Some(other);
             self.frontend_changed(store, device, other, online)?;
         }
-        self.backend_changed(store, device, other)
+        Ok(self.backend_changed(store, device, other)? || device.is_folder())
     }
 
     /// `xen_device_frontend_changed`, `xen_console_frontend_changed`, `xen_block_frontend_changed`.
@@ -122,7 +123,7 @@ impl Bus {
 
     /// `xen_device_unrealize`: both ends go. What a domain may not remove stays.
     pub(super) fn unrealize(&self, store: &Client, device: &Device) -> xs::Result<()> {
-        if device.name[0] == FOLDER {
+        if device.is_folder() {
             return Ok(());
         }
         unless_lost(store.rm_if_exists(&device.frontend))?;
@@ -133,5 +134,9 @@ impl Bus {
 impl Device {
     fn is_console(&self) -> bool {
         self.name[0] == CONSOLE
+    }
+
+    fn is_folder(&self) -> bool {
+        self.name[0] == FOLDER
     }
 }
