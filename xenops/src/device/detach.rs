@@ -1,14 +1,13 @@
 //! Detaching a device.
 
-use devices::paths::DomainPaths;
 use devices::unplug::{self, Parting};
 use devices::{DeviceId, Kind, Record, Setback};
-use xen_types::{DomId, DomainUuid};
+use xen_types::DomainUuid;
 use xs::Path;
 
 use super::held::Held;
 use crate::domain::State;
-use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
+use crate::error::{Cause, Error, Leftover, Problem, Result};
 use crate::host::Host;
 use crate::hotplug::{self, Hotplug, field, qemu};
 use crate::limits::Limits;
@@ -73,25 +72,56 @@ impl Host {
         hard: bool,
         limits: &Limits,
     ) -> Result<Vec<Leftover>, Cause> {
-        let ends = record.ends();
-        let check_same = || match uuid {
-            Some(uuid) if self.is_another(ends.device.dom, uuid) => Err(Problem::NoSuchDomain),
-            _ => Ok(()),
-        };
-        check_same()?;
-        let mut left = Vec::new();
-        if ends.served_as.is_qemus() {
-            left.extend(qemu::part(self, record, hard, limits)?);
-        } else {
-            self.part(record, hard, limits)?;
+        self.check_same(record, uuid)?;
+        let silent = self.await_parted(record, hard, limits)?;
+        let left = self.clear(record, uuid, limits)?;
+        Ok(silent.into_iter().chain(left).collect())
+    }
+
+    /// Has the other end let go of a device, with `hard` without asking the guest, and waits until it has;
+    /// returns what a silent QEMU may still hold.
+    ///
+    /// # Errors
+    /// It did not.
+    pub(super) fn await_parted(
+        &self,
+        record: &Record,
+        hard: bool,
+        limits: &Limits,
+    ) -> Result<Option<Leftover>, Cause> {
+        if record.ends().served_as.is_qemus() {
+            return qemu::part(self, record, hard, limits);
         }
-        check_same()?;
-        let (removed, more) = self.remove_unplugged(record, limits)?;
-        left.extend(more);
+        self.part(record, hard, limits).map(|_| None)
+    }
+
+    /// Takes away what is left of a device once the other end has let go of it; returns what it could not.
+    ///
+    /// # Errors
+    /// The host's part did not end: the nodes are still there. [`Problem::NoSuchDomain`] if another domain
+    /// has the number by now.
+    pub(super) fn clear(
+        &self,
+        record: &Record,
+        uuid: Option<DomainUuid>,
+        limits: &Limits,
+    ) -> Result<Vec<Leftover>, Cause> {
+        self.check_same(record, uuid)?;
+        let (removed, mut left) = self.remove_unplugged(record, limits)?;
         // The last one: it says what there is to remove.
         let removing = self.within(&self.removal_limits());
-        left.extend(removing.remove_with_folders(&ends.record(), &removed));
+        left.extend(removing.remove_with_folders(&record.ends().record(), &removed));
         Ok(left)
+    }
+
+    /// Fails if the device's domain is another one by now than that of this UUID.
+    fn check_same(&self, record: &Record, uuid: Option<DomainUuid>) -> Result<(), Problem> {
+        match uuid {
+            Some(uuid) if self.is_another(record.ends().device.dom, uuid) => {
+                Err(Problem::NoSuchDomain)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Waits until the other end has let go of a device, once it was asked or cut off; says which.
@@ -154,58 +184,6 @@ impl Host {
         left.extend(stay);
         Ok((removed, left))
     }
-
-    /// Takes all devices away from the domain of this UUID that is about to be destroyed, or that whoever had
-    /// the number has left; returns what it could not.
-    pub(crate) fn unplug_all(
-        &self,
-        dom: DomId,
-        uuid: Option<DomainUuid>,
-        limits: &Limits,
-    ) -> Vec<Leftover> {
-        let devices = match self.recorded_devices(dom) {
-            Ok(devices) => devices,
-            Err(why) => {
-                return vec![Leftover::node(&DomainPaths(dom).recorded_devices(), why)];
-            }
-        };
-        let mut left = Vec::new();
-        let mut going = Vec::new();
-        for device in devices.into_iter().filter(is_handled) {
-            let read = match self.record_of(&device) {
-                Ok(None) => continue,
-                Ok(Some(read)) => read.map_err(Cause::from),
-                Err(why) => Err(why),
-            };
-            let begun = read.and_then(|record| {
-                check_removable(&record)?;
-                self.check_machine(record.ends().server)?;
-                // All of them begin to go before the first is waited for. What one shows that has gone by
-                // itself is not written over.
-                let ends = record.ends();
-                if !hotplug::Elsewhere::of(&self.store, ends)?.has_let_go(&self.store, ends) {
-                    unplug::begin(&self.store, ends, true)?;
-                }
-                Ok(record)
-            });
-            match begun {
-                Ok(record) => going.push(record),
-                Err(why) => left.push(Leftover::device(&device, why)),
-            }
-        }
-        for record in going {
-            match self.unplug(&record, uuid, true, limits) {
-                // Whether a QEMU that was silent still holds a page of the domain is seen when it goes.
-                Ok(more) if record.ends().served_as.is_qemus() => {
-                    let device = |left: &Leftover| matches!(left.what, Remnant::Device(_));
-                    left.extend(more.into_iter().filter(|left| !device(left)));
-                }
-                Ok(more) => left.extend(more),
-                Err(why) => left.push(Leftover::device(&record.ends().device, why)),
-            }
-        }
-        left
-    }
 }
 
 /// What is attached and detached here.
@@ -231,7 +209,7 @@ pub(crate) fn check_removable(record: &Record) -> Result<(), Problem> {
 }
 
 /// Whether devices of this kind are. The first console comes and goes with the domain.
-fn is_handled(device: &DeviceId) -> bool {
+pub(super) fn is_handled(device: &DeviceId) -> bool {
     let first_console = device.kind == Kind::Console && device.number == 0;
     HANDLED.contains(&device.kind) && !first_console
 }
@@ -244,7 +222,7 @@ const SERVING: [Kind; 5] = [Kind::Vbd, Kind::Vif, Kind::Qdisk, Kind::Console, Ki
 #[cfg(test)]
 mod tests {
     use devices::{Channel, Spec, Vbd, Vif};
-    use xen_types::Kind as ErrorKind;
+    use xen_types::{DomId, Kind as ErrorKind};
 
     use super::*;
 

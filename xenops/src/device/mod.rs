@@ -28,6 +28,7 @@
 
 mod attach;
 mod detach;
+mod detach_all;
 mod held;
 mod list;
 mod media;

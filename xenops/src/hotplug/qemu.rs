@@ -87,7 +87,7 @@ fn let_finish(host: &Host, ends: &Ends, parting: Parting) -> Result<(), Cause> {
 }
 
 /// How long a QEMU may take to let go of a device without the guest (`LIBXL_DESTROY_TIMEOUT`).
-const ANSWERS: Duration = Duration::from_secs(10);
+pub(crate) const ANSWERS: Duration = Duration::from_secs(10);
 
 /// How often a device is cut off in that time: a guest that was about to connect writes its state over the
 /// one that was written for it.

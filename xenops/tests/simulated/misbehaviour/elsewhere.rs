@@ -7,12 +7,12 @@ use devices::{Ends, Spec, XenbusState};
 use xen_sim::{Back, Front, Which};
 use xen_types::{DomId, ShutdownReason};
 use xenops::device::{Vbd, Vif};
-use xenops::{DetachOptions, GuestKind, Host, Kind};
+use xenops::{DetachOptions, GuestKind, Host, Kind, Remnant};
 use xs::{Path, View as _};
 
 use super::guests::{OK, comes_and_goes, connected};
 use super::{CONNECTED, Case, SHORT, TAKEN};
-use crate::devices::{DISK, port, site};
+use crate::devices::{DISK, disk, port, site};
 use crate::site::{Site, is_up, long};
 
 /// A guest, and the domain that serves it.
@@ -270,6 +270,23 @@ fn a_device_of_a_driver_that_went_away_stays_until_its_domain_goes() {
 #[test]
 fn a_device_that_is_never_closed_stays_until_its_domain_goes() {
     stays_until_the_domain_goes(Back::NeverCloses);
+}
+
+#[test]
+fn a_device_that_is_never_closed_keeps_no_other_from_going_with_the_guest() {
+    let scene = Scene::new(Front::Sound, Back::NeverCloses);
+    let case = &scene.case;
+    let kept = case.attached(&scene.disk(), connected);
+    let others = [case.attached(&disk(), connected), case.attached(&port(), connected)];
+
+    let error = case.host.destroy(case.dom, &long(&case.host)).unwrap_err();
+
+    let [left] = error.leftovers() else { panic!("{error:?}") };
+    assert_eq!(left.what, Remnant::Device(kept.clone()));
+    let records = [kept, others[0].clone(), others[1].clone()].map(|device| device.record());
+    let there = case.host.store().read_each(&records).unwrap();
+    let there: Vec<_> = there.iter().map(Option::is_some).collect();
+    assert_eq!(there, [true, false, false]);
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! Taking all devices away from a domain that goes.
+//!
+//! ```text
+//! each: begin ─▶ in turns: has it let go? ─yes─▶ host's part, nodes
+//!                   ▲            │ not within its turn
+//!                   └────────────┘ until the time of all is over
+//! ```
+//!
+//! Who holds one device for ever, as a driver domain that hangs, does not keep the others from going:
+//! nobody is waited for longer than a turn while there are others.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use devices::paths::DomainPaths;
+use devices::{DeviceId, Record, unplug};
+use xen_types::{DomId, DomainUuid, Kind as ErrorKind};
+
+use super::detach::{check_removable, is_handled};
+use crate::error::{Cause, Leftover};
+use crate::host::Host;
+use crate::hotplug::{self, qemu};
+use crate::limits::Limits;
+
+impl Host {
+    /// Takes all devices away from the domain of this UUID that is about to be destroyed, or that whoever had
+    /// the number has left; returns what it could not. It may take longer than its limits by [`TURN`] for
+    /// each device, and by the time of its host's part.
+    pub(crate) fn unplug_all(
+        &self,
+        dom: DomId,
+        uuid: Option<DomainUuid>,
+        limits: &Limits,
+    ) -> Vec<Leftover> {
+        let devices = match self.recorded_devices(dom) {
+            Ok(devices) => devices,
+            Err(why) => {
+                return vec![Leftover::node(&DomainPaths(dom).recorded_devices(), why)];
+            }
+        };
+        let mut left = Vec::new();
+        let mut going = VecDeque::new();
+        for device in devices.into_iter().filter(is_handled) {
+            match self.begin_to_unplug(&device) {
+                Ok(None) => {}
+                Ok(Some(record)) => going.push_back(Going { record, silent: None }),
+                Err(why) => left.push(Leftover::device(&device, why)),
+            }
+        }
+        left.extend(self.see_off(going, uuid, limits));
+        left
+    }
+
+    /// Begins to take away a device that may have gone meanwhile. All of them begin to go before the first is
+    /// waited for.
+    fn begin_to_unplug(&self, device: &DeviceId) -> Result<Option<Record>, Cause> {
+        let Some(read) = self.record_of(device)? else { return Ok(None) };
+        let record = read?;
+        check_removable(&record)?;
+        let ends = record.ends();
+        self.check_machine(ends.server)?;
+        // What one shows that has gone by itself is not written over.
+        if !hotplug::Elsewhere::of(&self.store, ends)?.has_let_go(&self.store, ends) {
+            unplug::begin(&self.store, ends, true)?;
+        }
+        Ok(Some(record))
+    }
+
+    /// Takes away what is left of each device once the other end has let go of it.
+    fn see_off(
+        &self,
+        mut going: VecDeque<Going>,
+        uuid: Option<DomainUuid>,
+        limits: &Limits,
+    ) -> Vec<Leftover> {
+        // One QEMU serves all that is QEMU's: they have its time together.
+        let of_qemu = limits.deadline.min(limits.clock.after(qemu::ANSWERS));
+        let mut left = Vec::new();
+        while let Some(Going { record, silent }) = going.pop_front() {
+            if let Some(why) = silent
+                && limits.is_late()
+            {
+                left.push(Leftover::device(&record.ends().device, why));
+                continue;
+            }
+            let turn = limits.clock.after(TURN);
+            let deadline = match going.is_empty() {
+                _ if record.ends().served_as.is_qemus() => of_qemu,
+                true => turn.max(limits.deadline),
+                false => turn,
+            };
+            let turn = Limits { deadline, ..limits.clone() };
+            match self.within(&turn).await_parted(&record, true, &turn) {
+                // Whether a QEMU that was silent still holds a page of the domain is seen when it goes.
+                Ok(_) => left.extend(self.clear_in_time(&record, uuid, limits)),
+                Err(why) if why.kind() == ErrorKind::TimedOut => {
+                    going.push_back(Going { record, silent: Some(why) });
+                }
+                Err(why) => left.push(Leftover::device(&record.ends().device, why)),
+            }
+        }
+        left
+    }
+
+    /// Takes away what is left of a device, in a time of its own if that of all is over.
+    fn clear_in_time(
+        &self,
+        record: &Record,
+        uuid: Option<DomainUuid>,
+        limits: &Limits,
+    ) -> Vec<Leftover> {
+        let own = self.removal_limits();
+        let own = Limits { deadline: own.deadline.max(limits.deadline), ..own };
+        let cleared = self.within(&own).clear(record, uuid, &own);
+        cleared.unwrap_or_else(|why| vec![Leftover::device(&record.ends().device, why)])
+    }
+}
+
+/// A device that was told to go.
+struct Going {
+    record: Record,
+    /// What it showed at the end of its last turn.
+    silent: Option<Cause>,
+}
+
+/// How long one device is waited for while there are others.
+const TURN: Duration = Duration::from_secs(1);
