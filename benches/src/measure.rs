@@ -124,7 +124,8 @@ impl Samples {
     }
 }
 
-fn spread(mut numbers: Vec<f64>) -> Spread {
+/// The median of some numbers, and their quartiles.
+pub fn spread(mut numbers: Vec<f64>) -> Spread {
     numbers.sort_by(f64::total_cmp);
     let at = |quarters: usize| quantile(&numbers, quarters);
     Spread { lower: at(1), median: at(2), upper: at(3) }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use benches::measure::{Samples, in_turn};
+use benches::measure::{Samples, in_turn, spread};
 use benches::plugging::{self, Device, Guest, Plugger};
 use benches::table::{Aim, Row, Table};
 
@@ -96,9 +96,9 @@ fn many(table: &mut Table) -> Result<()> {
             filled.push(Guest::boot()?.fill(DISKS, by)?);
         }
         // Of each disk the median over the guests: the first are few, and this machine is noisy.
-        let took: Vec<_> = (0..filled[0].len()).map(|disk| median(&filled, disk)).collect();
-        let mean =
-            |took: &[Duration]| took.iter().sum::<Duration>().as_secs_f64() / took.len() as f64;
+        let of = |disk: usize| filled.iter().map(|took| took[disk].as_secs_f64()).collect();
+        let took: Vec<_> = (0..filled[0].len()).map(|disk| spread(of(disk)).median).collect();
+        let mean = |took: &[f64]| took.iter().sum::<f64>() / took.len() as f64;
         let (first, all) = (mean(&took[..FIRST]), mean(&took));
         table.push(Row {
             what: MANY,
@@ -110,12 +110,6 @@ fn many(table: &mut Table) -> Result<()> {
         });
     }
     Ok(())
-}
-
-fn median(filled: &[Vec<Duration>], disk: usize) -> Duration {
-    let mut took: Vec<_> = filled.iter().map(|took| took[disk]).collect();
-    took.sort();
-    took[took.len() / 2]
 }
 
 fn seconds(samples: &Samples) -> String {
