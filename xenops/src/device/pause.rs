@@ -18,16 +18,19 @@ impl Host {
     /// [`crate::Kind::NotFound`] if there is no such disk, [`crate::Kind::Invalid`] for another device.
     pub fn pause_disk(&self, disk: &DeviceId, limits: &Limits) -> Result<()> {
         self.on_disk("pause", disk, limits, |host, ends| {
-            if host.store.transaction(|tx| pause::ask(tx, ends))? == Asked::Paused {
-                return Ok(());
-            }
-            let answered = host.answers(&pause::paused(ends), limits);
+            let answered = match host.store.transaction(|tx| pause::ask(tx, ends)) {
+                Ok(Asked::Paused) => return Ok(()),
+                Ok(_) => host.answers(&pause::paused(ends), limits),
+                // It may stand there all the same.
+                Err(error) => Err(error.into()),
+            };
             // In a time of its own: that of the request is over.
             let last = host.within(&host.removal_limits());
-            match (last.store.transaction(|tx| pause::withdraw(tx, ends))?, answered) {
-                (true, _) => Ok(()),
-                (false, Err(cause)) => Err(cause),
-                (false, Ok(_)) => Err(Problem::NoPause.into()),
+            match (last.store.transaction(|tx| pause::withdraw(tx, ends)), answered) {
+                (Ok(true), _) => Ok(()),
+                (_, Err(cause)) => Err(cause),
+                (Ok(false), Ok(_)) => Err(Problem::NoPause.into()),
+                (Err(error), Ok(_)) => Err(error.into()),
             }
         })
     }

@@ -120,6 +120,17 @@ fn a_request_to_pause_of_which_a_call_failed_is_taken_back() {
 }
 
 #[test]
+fn a_request_to_pause_whose_answer_was_lost_is_taken_back() {
+    let (site, sound, dom) = guest();
+    let disk = sound.attach(dom, &file(), CONNECTED, &long(&sound)).unwrap();
+    let running = site.machine.snapshot().unwrap();
+    let (process, _) = site.faulty(Which::NthOf("TRANSACTION_END", 1), How::Unheard);
+    let host = site.driving(&process);
+    host.pause_disk(&disk, &long(&host)).unwrap_err();
+    running.assert_unchanged(&site.machine);
+}
+
+#[test]
 fn a_request_to_pause_by_one_that_was_killed_is_taken_back() {
     let failed = pauses(How::DeathAfter);
     assert!(failed >= 10, "{failed} calls");
