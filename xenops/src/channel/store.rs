@@ -100,7 +100,7 @@ impl Keys {
 impl Published {
     /// Removes the nodes, unless another offer has taken their place.
     pub(super) fn withdraw(&mut self, deadline: Deadline) -> Result<(), Cause> {
-        if !std::mem::take(&mut self.standing) {
+        if !self.standing {
             return Ok(());
         }
         let Keys { base, page, port } = &self.keys;
@@ -118,6 +118,7 @@ impl Published {
             }
             Ok(())
         })?;
+        self.standing = false;
         Ok(())
     }
 }
@@ -155,7 +156,30 @@ const A_MOMENT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
+    use xen_types::Kind;
+    use xs_server::{Alone, Core, Quotas, Server};
+
     use super::*;
+
+    #[test]
+    fn an_offer_that_was_not_withdrawn_in_time_is_withdrawn_when_it_is_dropped() {
+        let core = Core::new(Box::new(Alone), Quotas::default());
+        let daemon = Server::new(core).unwrap().spawn().unwrap();
+        let store = Client::from_stream(daemon.connect().unwrap()).unwrap();
+        store.write(&Path::from_static("/local/domain/0/domid"), "0").unwrap();
+        let base = Path::from_static("/local/domain/0/data/test");
+        let what = Found { page: GrantRef(7), port: Port(9) };
+        let soon = Deadline::after(Duration::from_secs(20));
+        let peer = DomId::new(3).unwrap();
+        let mut offer = Keys::below(&base).publish(&store, peer, what, soon).unwrap();
+
+        let late = offer.withdraw(Deadline::after(Duration::ZERO)).unwrap_err();
+
+        assert_eq!(late.kind(), Kind::TimedOut);
+        assert!(store.read_opt(&base).unwrap().is_some());
+        drop(offer);
+        assert_eq!(store.read_opt(&base).unwrap(), None);
+    }
 
     #[test]
     fn a_number_in_the_store_is_plain_digits_and_not_zero() {
