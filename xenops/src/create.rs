@@ -80,8 +80,9 @@ impl Host {
             tracing::debug!(?step, name = config.name, "make a domain");
             let taken =
                 limits.check_time().map_err(Cause::from).and_then(|()| creation.take(*step));
-            if let Err(cause) = taken {
-                return Err(fail(cause).with_leftovers(creation.undo()));
+            if let Err(mut cause) = taken {
+                let of_device = cause.take_leftovers();
+                return Err(fail(cause).with_leftovers(creation.undo(of_device)));
             }
         }
         Ok(creation.dom())

@@ -298,6 +298,7 @@ impl Error {
         }))
     }
 
+    /// The error with what stayed behind, too.
     pub(crate) fn with_leftovers(mut self, leftovers: Vec<Leftover>) -> Self {
         self.0.leftovers.extend(leftovers);
         self
@@ -330,6 +331,14 @@ impl Error {
 }
 
 impl Cause {
+    /// What stayed behind of a part of the operation, to be told with all that does.
+    pub(crate) fn take_leftovers(&mut self) -> Vec<Leftover> {
+        match self {
+            Self::Part(error) => std::mem::take(&mut error.0.leftovers),
+            _ => Vec::new(),
+        }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> Kind {
         match self {

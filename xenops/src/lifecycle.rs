@@ -107,9 +107,11 @@ impl Host {
                 _ => {}
             }
         }
-        let _lock = self.lock_domain(dom, uuid, limits).map_err(fail)?;
-        // Others may have come while it stopped; the time may be up, and it has stopped.
-        self.within(&self.removal_limits()).check_devices(dom).map_err(fail)?;
+        // The time may be up, and it has stopped.
+        let own = self.removal_limits_beyond(limits);
+        let _lock = self.lock_domain(dom, uuid, &own).map_err(fail)?;
+        // Others may have come while it stopped.
+        self.within(&own).check_devices(dom).map_err(fail)?;
         self.take_away(dom, uuid, limits, fail)
     }
 
@@ -163,8 +165,7 @@ impl Host {
         let own = self.device_removal_limits();
         let own = Limits { deadline: own.deadline.max(limits.deadline), ..own };
         let mut left = self.within(&own).unplug_all(dom, Some(uuid), &own);
-        let limits = self.removal_limits();
-        match self.within(&limits).remove(dom, uuid, &left, &limits) {
+        match self.remove(dom, uuid, &left) {
             Ok(more) => left.extend(more),
             Err(cause) => {
                 // It lives on, if without its devices. Another one of its number may wait to be started.

@@ -32,9 +32,9 @@ impl Host {
         dom: DomId,
         uuid: DomainUuid,
         devices: &[Leftover],
-        limits: &Limits,
     ) -> Result<Vec<Leftover>, Cause> {
-        let consoles = self.consoles(dom);
+        let host = self.within(&self.removal_limits());
+        let consoles = host.consoles(dom);
         // A run that lingers, as a backend does not let go of its pages, has the UUID of the next.
         let domains = self.xc.domains()?;
         let runs_on = domains.iter().any(|info| info.uuid == uuid && info.id != dom);
@@ -48,15 +48,18 @@ impl Host {
         {
             return Err(why);
         }
+        // The hypervisor takes as long as it takes, which is seconds for a large domain.
+        let limits = self.removal_limits();
+        let host = self.within(&limits);
         // While a domain is there the console daemon may still write below its home.
-        let mut left: Vec<Leftover> = self.await_end(dom, uuid, limits).into_iter().collect();
+        let mut left: Vec<Leftover> = host.await_end(dom, uuid, &limits).into_iter().collect();
         let [home, vm, record] = skeleton_of(dom, uuid);
         let vm = Some(vm).filter(|_| !runs_on);
-        left.extend(self.remove_nodes(vm.into_iter().chain([consoles, folders_of(dom)])));
+        left.extend(host.remove_nodes(vm.into_iter().chain([consoles, folders_of(dom)])));
         if !is_needed_for(devices, dom) {
             // The home last: its `vm` tells the next toolstack what there is, should this one be killed.
-            left.extend(self.remove_nodes([record]));
-            left.extend(self.remove_nodes([home]));
+            left.extend(host.remove_nodes([record]));
+            left.extend(host.remove_nodes([home]));
             left.extend(self.remove_libxl_files(dom, uuid));
         }
         Ok(left)
@@ -67,14 +70,15 @@ impl Host {
     /// to, which are about to be replaced. Nothing of the new one stands there yet.
     ///
     /// # Errors
-    /// A backend did not let go: the new domain would have the device.
-    pub(crate) fn remove_predecessor(&self, dom: DomId) -> Result<(), Cause> {
+    /// A backend did not let go within the limits of the new domain: that one would have the device.
+    pub(crate) fn remove_predecessor(&self, dom: DomId, limits: &Limits) -> Result<(), Cause> {
         let own = DomainPaths(dom);
         let there = self.store.read_each(&[own.home(), own.record()])?;
         if there.iter().all(Option::is_none) {
             return Ok(());
         }
-        let limits = self.device_removal_limits();
+        let own = self.device_removal_limits();
+        let limits = Limits { deadline: own.deadline.min(limits.deadline), ..limits.clone() };
         let left = self.within(&limits).unplug_all(dom, None, &limits);
         // What is not taken apart here stays with whoever serves it, as it would without a new domain.
         let kept = left.into_iter().find(|left| left.why.kind() != ErrorKind::Unavailable);
@@ -172,10 +176,21 @@ impl Host {
         (removed, left)
     }
 
+    /// Whether a node is there, or may be as the store does not say.
+    pub(crate) fn has_node(&self, node: &Path) -> bool {
+        !matches!(self.store.read_opt(node), Ok(None))
+    }
+
     /// The limits of a removal: it cannot be cancelled, and has a time of its own even when that of
     /// the operation is over.
     pub(crate) fn removal_limits(&self) -> Limits {
         self.limits(REMOVAL_TIME)
+    }
+
+    /// The same, and no less than what the operation has left.
+    pub(crate) fn removal_limits_beyond(&self, limits: &Limits) -> Limits {
+        let own = self.removal_limits();
+        Limits { deadline: own.deadline.max(limits.deadline), ..own }
     }
 
     /// The limits of taking a device away from a guest that is not asked.

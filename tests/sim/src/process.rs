@@ -211,8 +211,9 @@ impl Process {
         failure: impl Fn(Errno) -> E,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
+        let verdict = self.verdict(name);
         let _under_way = self.machine.hold_clock();
-        self.pass_in_time(name, failure, call)
+        self.carry_out(verdict, failure, call)
     }
 
     /// The same of a call that waits for others, which may take as long as the clock says.
@@ -222,7 +223,17 @@ impl Process {
         failure: impl Fn(Errno) -> E,
         call: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        match self.verdict(name) {
+        let verdict = self.verdict(name);
+        self.carry_out(verdict, failure, call)
+    }
+
+    fn carry_out<T, E>(
+        &self,
+        verdict: Result<Option<How>, Killed>,
+        failure: impl Fn(Errno) -> E,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        match verdict {
             Ok(None) => call(),
             Ok(Some(How::Undone | How::Conflict)) => Err(failure(Errno::IO)),
             Ok(Some(How::Unheard)) => call().and(Err(failure(Errno::IO))),

@@ -160,39 +160,51 @@ impl<'a> Creation<'a> {
     /// nor the console daemon writes to the store any more. Its limits, ports and memory go with it,
     /// and xenstored drops the connection of a domain that has gone. Each of the two has a time of its
     /// own: that of the creation may be over, and the devices may need more than the domain has.
-    pub(super) fn undo(self) -> Vec<Leftover> {
+    /// `of_device` is what stayed of the device that failed, if one did.
+    pub(super) fn undo(self, mut of_device: Vec<Leftover>) -> Vec<Leftover> {
         let mut left = Vec::new();
         if self.devices {
             let limits = self.host.device_removal_limits();
             let host = self.host.within(&limits);
+            // One whose record stands goes with the others.
+            of_device.retain(|left| match &left.what {
+                Remnant::Device(device) => !host.has_node(&device.record()),
+                _ => true,
+            });
             left.extend(host.unplug_all(self.dom(), Some(self.uuid), &limits));
         }
-        let limits = self.host.removal_limits();
-        let host = self.host.within(&limits);
         // What leads a removal to devices stays with them.
         let own = self.dom.filter(|dom| is_needed_for(&left, *dom)).map(DomainPaths);
         let stays = |path: &Path| {
             own.is_some_and(|own| own.home().contains(path) || own.record().contains(path))
         };
-        if let Some(dom) = self.dom.or_else(|| self.unheard_of(&host)) {
-            match host.end(dom) {
-                Ok(()) => left.extend(host.await_end(dom, self.uuid, &limits)),
-                Err(why) => left.push(Leftover { what: Remnant::Domain(dom), why }),
-            }
-        }
+        let made = self.dom.or_else(|| self.unheard_of());
+        let ended = made.map_or(Ok(()), |dom| self.host.end(dom));
+        // The hypervisor takes as long as it takes, which is seconds for a large domain.
+        let limits = self.host.removal_limits();
+        let host = self.host.within(&limits);
+        left.extend(made.and_then(|dom| match ended {
+            Ok(()) => host.await_end(dom, self.uuid, &limits),
+            Err(why) => Some(Leftover { what: Remnant::Domain(dom), why }),
+        }));
         for path in self.nodes.into_iter().rev().filter(|path| !stays(path)) {
             left.extend(host.remove_nodes([path]));
         }
         if let (Some(dom), true) = (self.dom, self.devices) {
             left.extend(host.remove_libxl_files(dom, self.uuid));
         }
-        left
+        of_device.retain(|left| match &left.what {
+            Remnant::StorePath(node) => Path::new(node).map_or(true, |node| host.has_node(&node)),
+            _ => true,
+        });
+        of_device.extend(left);
+        of_device
     }
 
     /// The domain that was made although its creation is said to have failed. Nobody had its UUID
     /// before, and it is still empty.
-    fn unheard_of(&self, host: &Host) -> Option<DomId> {
-        let domains = host.xc.domains().ok()?;
+    fn unheard_of(&self) -> Option<DomId> {
+        let domains = self.host.xc.domains().ok()?;
         let made = domains.iter().find(|domain| domain.uuid == self.uuid)?;
         (made.current_pages == PageCount(0)).then_some(made.id)
     }
@@ -240,7 +252,7 @@ impl<'a> Creation<'a> {
     fn write_skeleton(&mut self) -> Result<(), Cause> {
         let tree = skeleton::skeleton(self.dom(), self.uuid, self.config);
         // An earlier run, or an earlier domain of this number, may have died without a toolstack.
-        self.host.remove_predecessor(self.dom())?;
+        self.host.remove_predecessor(self.dom(), self.limits)?;
         self.replace(&skeleton_of(self.dom(), self.uuid), &tree)?;
         self.claim = None;
         Ok(())

@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use xen_sim::Which;
 use xen_types::{DomId, ShutdownReason};
-use xenops::{CreateOptions, GuestKind, Kind, Remnant, VifConfig};
+use xenops::{CreateOptions, GuestKind, Host, Kind, Remnant, VbdConfig, VifConfig};
 use xs::{Path, Store as _, View as _};
 
 use crate::site::{Site, is_up, long};
@@ -43,6 +45,62 @@ fn a_deaf_guest_comes_and_goes_within_a_moment_though_a_minute_is_waited_for_it(
     host.destroy(dom, &long(&host)).unwrap();
     assert!(host.store().clock().now() >= machines + Duration::from_secs(60));
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    before.assert_unchanged(&site.machine);
+}
+
+/// A toolstack for which the hypervisor takes longer to destroy a domain than the rest of a removal has.
+fn of_large_domains(site: &Site) -> Host {
+    let process = site.machine.process();
+    let host = site.driving(&process);
+    let clock = host.store().clock().clone();
+    process.before(Which::NthOf("xc_domain_destroy", 1), move || clock.sleep(A_WHILE));
+    host
+}
+
+#[test]
+fn a_domain_that_takes_long_to_be_destroyed_leaves_nothing() {
+    let site = Site::new();
+    let host = of_large_domains(&site);
+    let before = site.machine.snapshot().unwrap();
+    let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
+    host.destroy(dom, &long(&host)).unwrap();
+    before.assert_unchanged(&site.machine);
+}
+
+#[test]
+fn a_domain_that_was_not_made_and_takes_long_to_be_destroyed_leaves_nothing() {
+    let site = Site::new();
+    let host = of_large_domains(&site);
+    let before = site.machine.snapshot().unwrap();
+    let mut config = site.config(GuestKind::Pvh, "");
+    config.vbd.push(VbdConfig::new("xvda", "/no/such/disk"));
+    let error = host.create(&config, CreateOptions::default(), &long(&host)).unwrap_err();
+    assert!(error.leftovers().is_empty(), "{error:?}");
+    before.assert_unchanged(&site.machine);
+}
+
+#[test]
+fn a_guest_that_stopped_as_its_time_was_up_is_removed_though_another_holds_it_for_a_moment() {
+    let site = Site::new();
+    let before = site.machine.snapshot().unwrap();
+    let dom = site.create(&site.host(), GuestKind::Pvh, "").unwrap();
+    let process = site.machine.process();
+    let host = site.driving(&process);
+    is_up(&host, dom);
+    let uuid = host.xc().info(dom).unwrap().uuid;
+    let lock = site.path(&format!("userdata-l.{dom}.{uuid}.domain-userdata-lock"));
+    let clock = host.store().clock().clone();
+    // It is asked, and answers while the deed is done.
+    process.before(Which::NthOf("xc_domain_getinfolist", 4), move || {
+        let lock = File::create(lock).unwrap();
+        lock.lock().unwrap();
+        clock.sleep(Duration::from_secs(6));
+        thread::spawn(move || {
+            clock.sleep(Duration::from_secs(1));
+            drop(lock);
+        });
+    });
+    host.shut_down(dom, &host.limits(Duration::from_secs(5))).unwrap();
     before.assert_unchanged(&site.machine);
 }
 
@@ -122,3 +180,6 @@ fn what_a_gone_domains_home_leads_to_elsewhere_is_not_removed() {
     assert_eq!(host.destroy(dom, &long(&host)).unwrap_err().kind(), Kind::Invalid);
     before.assert_unchanged(&site.machine);
 }
+
+/// Longer than a removal has.
+const A_WHILE: Duration = Duration::from_secs(11);
