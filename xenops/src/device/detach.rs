@@ -27,7 +27,8 @@ impl Host {
     /// A device that no guest is connected to is removed without asking. It is taken away by the
     /// policy that it was attached with, by whichever toolstack. One that another domain serves is that
     /// domain's to take apart: it has ten seconds for that once both ends have let go, and then the nodes
-    /// go all the same. So they do where a QEMU that serves a device is to let go of it without the guest
+    /// go all the same. So has a script here, also where the deadline comes before or the caller cancels:
+    /// what both ends have let go of is taken away to the end. So they do where a QEMU that serves a device is to let go of it without the guest
     /// and does not, as one that has ended.
     ///
     /// # Errors
@@ -72,8 +73,7 @@ impl Host {
         hard: bool,
         limits: &Limits,
     ) -> Result<Vec<Leftover>, Cause> {
-        self.check_same(record, uuid)?;
-        let silent = self.await_parted(record, hard, limits)?;
+        let silent = self.await_parted(record, uuid, hard, limits)?;
         let left = self.clear(record, uuid, limits)?;
         Ok(silent.into_iter().chain(left).collect())
     }
@@ -82,20 +82,24 @@ impl Host {
     /// returns what a silent QEMU may still hold.
     ///
     /// # Errors
-    /// It did not.
+    /// It did not. [`Problem::NoSuchDomain`] if another domain has the number by now, of which nothing is
+    /// asked.
     pub(super) fn await_parted(
         &self,
         record: &Record,
+        uuid: Option<DomainUuid>,
         hard: bool,
         limits: &Limits,
     ) -> Result<Option<Leftover>, Cause> {
         if record.ends().served_as.is_qemus() {
-            return qemu::part(self, record, hard, limits);
+            return qemu::part(self, record, uuid, hard, limits);
         }
+        self.check_same(record, uuid)?;
         self.part(record, hard, limits).map(|_| None)
     }
 
-    /// Takes away what is left of a device once the other end has let go of it; returns what it could not.
+    /// Takes away what is left of a device once the other end has let go of it, to the end; returns what it
+    /// could not.
     ///
     /// # Errors
     /// The host's part did not end: the nodes are still there. [`Problem::NoSuchDomain`] if another domain
@@ -115,7 +119,11 @@ impl Host {
     }
 
     /// Fails if the device's domain is another one by now than that of this UUID.
-    fn check_same(&self, record: &Record, uuid: Option<DomainUuid>) -> Result<(), Problem> {
+    pub(crate) fn check_same(
+        &self,
+        record: &Record,
+        uuid: Option<DomainUuid>,
+    ) -> Result<(), Problem> {
         match uuid {
             Some(uuid) if self.is_another(record.ends().device.dom, uuid) => {
                 Err(Problem::NoSuchDomain)
@@ -150,7 +158,8 @@ impl Host {
     }
 
     /// What is left to do once the other end has let go: the host's part, and all nodes but the record, and
-    /// but the folders that they leave empty. Returns which nodes it removed, and what it could not.
+    /// but the folders that they leave empty. Returns which nodes it removed, and what it could not. It goes
+    /// on to its end, for longer than these limits if need be.
     pub(crate) fn remove_unplugged(
         &self,
         record: &Record,
@@ -162,13 +171,15 @@ impl Host {
         let hotplug =
             if self.has_gone(ends.server)? { Hotplug::Native } else { Hotplug::of(record)? };
         let mut left = Vec::new();
+        // What was begun is not left half-done: each step has a time of its own, and none is cancelled.
+        let own = || self.removal_limits_beyond(limits);
         // The scripts read the backend's nodes.
         if hotplug != Hotplug::Native {
-            hotplug::await_released(self, record, limits)?;
-            let released = hotplug.release(self, record, limits);
+            hotplug::await_released(self, record, &own())?;
+            let limits = own();
+            let released = hotplug.release(&self.within(&limits), record, &limits);
             left.extend(released.err().map(|why| Leftover::device(device, why)));
         }
-        // In a time of its own: scripts may have used up all of it.
         let removing = || self.within(&self.removal_limits());
         let both = [ends.frontend(), ends.backend()];
         let errors = unplug::nodes(ends).into_iter();
@@ -176,7 +187,7 @@ impl Host {
         let (mut removed, more) = removing().remove_bare_nodes(both.to_vec());
         left.extend(more);
         // A backend that never connected lets go when its nodes vanish, and may tell of an error until then.
-        if let Err(why) = hotplug::await_released(self, record, limits) {
+        if let Err(why) = hotplug::await_released(self, record, &own()) {
             left.push(Leftover::device(device, why));
         }
         let (more, stay) = removing().remove_bare_nodes(errors.collect());

@@ -24,8 +24,8 @@ use crate::limits::Limits;
 
 impl Host {
     /// Takes all devices away from the domain of this UUID that is about to be destroyed, or that whoever had
-    /// the number has left; returns what it could not. It may take longer than its limits by [`TURN`] for
-    /// each device, and by the time of its host's part.
+    /// the number has left; returns what it could not. It may take longer than its limits: by [`TURN`] for
+    /// each device, and by what follows once its other end has let go.
     pub(crate) fn unplug_all(
         &self,
         dom: DomId,
@@ -43,7 +43,7 @@ impl Host {
         for device in devices.into_iter().filter(is_handled) {
             match self.begin_to_unplug(&device) {
                 Ok(None) => {}
-                Ok(Some(record)) => going.push_back(Going { record, silent: None }),
+                Ok(Some(record)) => going.push_back(record),
                 Err(why) => left.push(Leftover::device(&device, why)),
             }
         }
@@ -69,20 +69,16 @@ impl Host {
     /// Takes away what is left of each device once the other end has let go of it.
     fn see_off(
         &self,
-        mut going: VecDeque<Going>,
+        mut going: VecDeque<Record>,
         uuid: Option<DomainUuid>,
         limits: &Limits,
     ) -> Vec<Leftover> {
         // One QEMU serves all that is QEMU's: they have its time together.
         let of_qemu = limits.deadline.min(limits.clock.after(qemu::ANSWERS));
         let mut left = Vec::new();
-        while let Some(Going { record, silent }) = going.pop_front() {
-            if let Some(why) = silent
-                && limits.is_late()
-            {
-                left.push(Leftover::device(&record.ends().device, why));
-                continue;
-            }
+        while let Some(record) = going.pop_front() {
+            let device = &record.ends().device;
+            let last = going.is_empty() || limits.is_late();
             let turn = limits.clock.after(TURN);
             let deadline = match going.is_empty() {
                 _ if record.ends().served_as.is_qemus() => of_qemu,
@@ -90,37 +86,23 @@ impl Host {
                 false => turn,
             };
             let turn = Limits { deadline, ..limits.clone() };
-            match self.within(&turn).await_parted(&record, true, &turn) {
+            match self.within(&turn).await_parted(&record, uuid, true, &turn) {
                 // Whether a QEMU that was silent still holds a page of the domain is seen when it goes.
-                Ok(_) => left.extend(self.clear_in_time(&record, uuid, limits)),
-                Err(why) if why.kind() == ErrorKind::TimedOut => {
-                    going.push_back(Going { record, silent: Some(why) });
+                Ok(_) => {
+                    let cleared = self.clear(&record, uuid, limits);
+                    left.extend(cleared.unwrap_or_else(|why| vec![Leftover::device(device, why)]));
                 }
-                Err(why) => left.push(Leftover::device(&record.ends().device, why)),
+                Err(why) if is_passing(&why) && !last => going.push_back(record),
+                Err(why) => left.push(Leftover::device(device, why)),
             }
         }
         left
     }
-
-    /// Takes away what is left of a device, in a time of its own if that of all is over.
-    fn clear_in_time(
-        &self,
-        record: &Record,
-        uuid: Option<DomainUuid>,
-        limits: &Limits,
-    ) -> Vec<Leftover> {
-        let own = self.removal_limits();
-        let own = Limits { deadline: own.deadline.max(limits.deadline), ..own };
-        let cleared = self.within(&own).clear(record, uuid, &own);
-        cleared.unwrap_or_else(|why| vec![Leftover::device(&record.ends().device, why)])
-    }
 }
 
-/// A device that was told to go.
-struct Going {
-    record: Record,
-    /// What it showed at the end of its last turn.
-    silent: Option<Cause>,
+/// Whether another turn may do better.
+fn is_passing(why: &Cause) -> bool {
+    matches!(why.kind(), ErrorKind::TimedOut | ErrorKind::Again)
 }
 
 /// How long one device is waited for while there are others.

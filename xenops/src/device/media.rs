@@ -21,7 +21,7 @@ use super::attach::{AttachOptions, has_ends};
 use super::check_handled;
 use super::held::Held;
 use crate::domain::State;
-use crate::error::{Cause, Error, Leftover, Problem, Result};
+use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
 use crate::host::Host;
 use crate::hotplug::{self, Hotplug, Ready};
 use crate::limits::Limits;
@@ -57,7 +57,11 @@ impl Host {
         let vbd = host.handled_drive(record).map_err(fail)?;
         let hotplug = Hotplug::of(record).map_err(fail)?;
         if vbd.source().is_empty() && host.is_spoilt(record).map_err(fail)? {
-            host.take_out(record, vbd.clone(), Emptied::Waiting, true, limits).map_err(fail)?;
+            let to = Emptied::Waiting;
+            let left = host.take_out(record, vbd.clone(), to, true, limits).map_err(fail)?;
+            if !left.is_empty() {
+                return Err(fail(Problem::LeftBehind.into()).with_leftovers(left));
+            }
         }
         host.put_in(record, vbd, path, AttachOptions { hotplug, connected }, limits)
     }
@@ -68,7 +72,9 @@ impl Host {
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is no such drive, [`crate::Kind::Busy`] if the guest has
     /// locked its tray, [`crate::Kind::TimedOut`] if the guest did not let go in time: the request
-    /// stands, and a later call goes on with it; otherwise as for [`Host::insert`].
+    /// stands, and a later call goes on with it; otherwise as for [`Host::insert`]. When the medium is out
+    /// but a script has not released it, within ten seconds of its own if need be, the error lists that in
+    /// [`Error::leftovers`].
     #[doc(alias = "libxl_cdrom_insert")]
     pub fn eject(&self, drive: &DeviceId, options: EjectOptions, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("eject", drive.clone(), cause);
@@ -79,6 +85,7 @@ impl Host {
         if tray.locked && !options.force {
             return Err(fail(Problem::Locked.into()));
         }
+        let mut left = Vec::new();
         if !vbd.source().is_empty() {
             let stopped = matches!(state, State::Shutdown(_));
             let to = Emptied::Waiting;
@@ -87,12 +94,16 @@ impl Host {
                 let limits = self.device_removal_limits();
                 out = self.within(&limits).take_out(record, vbd, to, true, &limits);
             }
-            out.map_err(fail)?;
+            left = out.map_err(fail)?;
         }
         // In a time of its own: that of the ejection is over if it was by force.
         let last = host.within(&host.removal_limits());
         let answered = last.store.transaction(|tx| media::answer(tx, ends));
-        answered.map_err(|error| fail(error.into()))
+        let answered = answered.map_err(|error| fail(error.into()));
+        match left {
+            left if left.is_empty() => answered,
+            left => Err(fail(Problem::LeftBehind.into()).with_leftovers(left)),
+        }
     }
 
     /// What a drive says of its tray: whether the guest has locked it, or asks for the medium.
@@ -162,8 +173,8 @@ impl Host {
             // In a time of its own: that of the insertion may be over.
             let limits = self.device_removal_limits();
             let emptied = self.within(&limits).empty_again(&ends.device, left, &limits);
-            let left = emptied.err().map(|why| Leftover::device(&ends.device, why));
-            fail(cause).with_leftovers(left.into_iter().collect())
+            let left = emptied.unwrap_or_else(|why| vec![Leftover::device(&ends.device, why)]);
+            fail(cause).with_leftovers(left)
         })
     }
 
@@ -190,12 +201,18 @@ impl Host {
         Ok((tree, ready))
     }
 
-    fn empty_again(&self, drive: &DeviceId, to: Emptied, limits: &Limits) -> Result<(), Cause> {
+    fn empty_again(
+        &self,
+        drive: &DeviceId,
+        to: Emptied,
+        limits: &Limits,
+    ) -> Result<Vec<Leftover>, Cause> {
         let record = Record::read(&self.store, drive)?;
         self.take_out(&record, as_drive(&record)?, to, true, limits)
     }
 
-    /// Takes the medium out of a drive that has one. With `hard` the guest is not asked.
+    /// Takes the medium out of a drive that has one, and returns what stayed of it. With `hard` the guest is
+    /// not asked.
     fn take_out(
         &self,
         record: &Record,
@@ -203,7 +220,7 @@ impl Host {
         to: Emptied,
         hard: bool,
         limits: &Limits,
-    ) -> Result<(), Cause> {
+    ) -> Result<Vec<Leftover>, Cause> {
         let ends = record.ends();
         let mut tree = vbd.with_medium(None)?.tree(ends.device.dom);
         keep_word(&mut tree, record);
@@ -213,7 +230,7 @@ impl Host {
             Emptied::Waiting => (tree, media::is_noticed(&self.store, ends)?),
         };
         self.part(record, hard, limits)?;
-        self.write_anew(record, &tree, limits)?;
+        let mut left = self.write_anew(record, &tree, limits)?;
         // A guest whose kernel sees the old end go and the new one come at once takes them for one that
         // never went (`xenbus_dev_changed`, Linux 6.1), and does not use it.
         for _ in 0..MORE_ATTEMPTS {
@@ -223,9 +240,9 @@ impl Host {
                 break;
             }
             self.part(&empty, true, limits)?;
-            self.write_anew(&empty, &tree, limits)?;
+            left.extend(self.write_anew(&empty, &tree, limits)?);
         }
-        Ok(())
+        Ok(left)
     }
 
     /// Whether a domain can notice anything.
@@ -234,22 +251,33 @@ impl Host {
         Ok(matches!(state, State::Running | State::Blocked))
     }
 
-    /// Removes the ends of a drive that nobody holds, and writes them as `tree` has them, if it does.
-    fn write_anew(&self, old: &Record, tree: &Tree, limits: &Limits) -> Result<(), Cause> {
+    /// Removes the ends of a drive that nobody holds, and writes them as `tree` has them, if it does. Returns
+    /// what stayed of the old ones.
+    fn write_anew(
+        &self,
+        old: &Record,
+        tree: &Tree,
+        limits: &Limits,
+    ) -> Result<Vec<Leftover>, Cause> {
         let ends = old.ends();
-        let (removed, left) = self.remove_unplugged(old, limits)?;
-        if let Some(left) = left.into_iter().next() {
-            return Err(left.why);
+        let (removed, mut left) = self.remove_unplugged(old, limits)?;
+        // In a time of its own, and whatever stays: a drive without its ends is of no use.
+        let last = self.within(&self.removal_limits());
+        if !last.store.transaction(|tx| media::rewrite(tx, ends, tree))? {
+            let why = left.into_iter().next().map(|left| left.why);
+            return Err(why.unwrap_or_else(|| Setback::Exists.into()));
         }
-        if !self.store.transaction(|tx| media::rewrite(tx, ends, tree))? {
-            return Err(Setback::Exists.into());
-        }
+        // Nodes that could not be removed before have been written anew.
+        left.retain(|left| matches!(left.what, Remnant::Device(_)));
         if !has_ends(tree, ends) {
-            self.prune_above(&removed);
-            return Ok(());
+            last.prune_above(&removed);
+            return Ok(left);
         }
         let keep_on = || !limits.cancel.requested();
-        Ok(plug::await_taken(&self.store, ends, limits.deadline, keep_on)?)
+        match plug::await_taken(&self.store, ends, limits.deadline, keep_on) {
+            Err(setback) if left.is_empty() => Err(setback.into()),
+            _ => Ok(left),
+        }
     }
 
     /// Whether the guest uses its new end, within a moment.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use devices::unplug::Parting;
 use devices::{Ends, Kind, Record};
-use xen_types::{DomId, Kind as ErrorKind};
+use xen_types::{DomId, DomainUuid, Kind as ErrorKind};
 use xs::vanishes;
 
 use super::image::Image;
@@ -52,16 +52,19 @@ pub(super) fn prepare(host: &Host, record: &Record, limits: &Limits) -> Result<R
 pub(crate) fn part(
     host: &Host,
     record: &Record,
+    uuid: Option<DomainUuid>,
     hard: bool,
     limits: &Limits,
 ) -> Result<Option<Leftover>, Cause> {
     let ends = record.ends();
     if !hard {
+        host.check_same(record, uuid)?;
         let parting = host.part(record, hard, limits)?;
         return let_finish(host, ends, parting).map(|()| None);
     }
     let mut silent = None;
     for _ in 0..CUTS {
+        host.check_same(record, uuid)?;
         let soon = limits.deadline.min(host.store.clock().after(ANSWERS / CUTS));
         match host.part(record, hard, &Limits { deadline: soon, ..limits.clone() }) {
             Err(why) if why.kind() == ErrorKind::TimedOut => silent = Some(why),

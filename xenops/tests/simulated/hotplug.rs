@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use xen_sim::{Front, Script};
+use xen_sim::{Front, Script, Which};
 use xen_types::DomId;
 use xenops::device::{Vbd, Vif};
-use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Hotplug, Kind};
+use xenops::{
+    AttachOptions, CreateOptions, DetachOptions, GuestKind, Host, Hotplug, Kind, VbdConfig,
+};
 use xs::{Store as _, View as _};
 
-use crate::devices::{disk, file, port, site};
+use crate::devices::{DISK, disk, file, port, site};
 use crate::site::{Site, is_up, long};
 
 const BLOCK: &str = "/etc/xen/scripts/block";
@@ -77,6 +79,36 @@ fn a_domain_whose_scripts_take_long_has_the_time_that_its_removal_was_given() {
         dom = site.create(&host, GuestKind::Pvh, Front::Sound.word()).unwrap();
         is_up(&host, dom);
     }
+}
+
+#[test]
+fn what_both_ends_have_let_go_of_is_released_though_the_caller_cancels() {
+    let (site, _, dom) = guest(Script::GoesSlowly);
+    let before = site.machine.snapshot().unwrap();
+    let process = site.machine.process();
+    let host = site.driving(&process);
+    let device = host.attach(dom, &disk(), by(Hotplug::Scripts), &long(&host)).unwrap();
+    let limits = host.limits(Duration::from_secs(120));
+    let cancel = limits.cancel.clone();
+    // The script that takes the disk back.
+    process.before(Which::NthOf("execve", 2), move || cancel.request());
+    host.detach(&device, DetachOptions::default(), &limits).unwrap();
+    before.assert_unchanged(&site.machine);
+}
+
+#[test]
+fn what_a_device_that_did_not_come_leaves_is_told_of_the_domain_too() {
+    let site = site();
+    site.machine.linux().add_program(BLOCK, Script::Fails);
+    let host = site.driving(&site.machine.process());
+    let before = site.machine.snapshot().unwrap();
+    let mut config = site.config(GuestKind::Pvh, "");
+    let mut disk = VbdConfig::new("xvdb", DISK);
+    disk.hotplug = Hotplug::Scripts;
+    config.vbd.push(disk);
+    let error = host.create(&config, CreateOptions::default(), &long(&host)).unwrap_err();
+    assert_eq!(error.leftovers().len(), 1, "{error:?}");
+    before.assert_unchanged(&site.machine);
 }
 
 #[test]

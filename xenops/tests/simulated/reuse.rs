@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use devices::{Spec, XenbusState};
-use xen_sim::{Front, Snapshot, Which};
+use xen_sim::{Back, Front, Snapshot, Which};
 use xen_types::{DomId, DomainUuid};
-use xenops::device::{Sighting, Vbd};
+use xenops::device::{Sighting, Vbd, Vif};
 use xenops::{
     AttachOptions, CreateOptions, DetachOptions, DomainConfig, GuestKind, Host, Hotplug, Kind,
 };
 use xs::{Path, Store as _, View as _};
 
 use crate::devices::{DISK, console, file, port, site};
+use crate::misbehaviour::elsewhere::driver;
 use crate::site::{Site, is_up, long, until};
 
 const TAKEN: AttachOptions = AttachOptions { hotplug: Hotplug::Native, connected: false };
@@ -249,6 +250,52 @@ fn an_end_that_waits_for_a_device_neither_ends_nor_starts_a_successor() {
     scene.host.unpause(scene.dom).unwrap();
     runs_on(&scene);
     is_connected(&scene);
+}
+
+/// A guest whose disk and interface another domain serves and does not let go of.
+fn held() -> (Scene, Arc<Vbd>, Arc<Vif>, DomId) {
+    let scene = Scene::new(Front::Sound);
+    let server = driver(&scene.site, &scene.host);
+    scene.site.machine.linux_of(server).unwrap().set_backends(Back::NeverCloses);
+    let (disk, port) = (other().served_by(server), port().served_by(server));
+    scene.host.attach(scene.dom, &disk, CONNECTED, &long(&scene.host)).unwrap();
+    scene.host.attach(scene.dom, &port, CONNECTED, &long(&scene.host)).unwrap();
+    (scene, Arc::new(disk), Arc::new(port), server)
+}
+
+#[test]
+fn an_end_that_comes_back_to_a_device_does_not_take_a_successors() {
+    let (scene, disk, port, server) = held();
+    let again = Arc::clone(&port);
+    // The interface has had a turn, the disk has one.
+    let host = scene.replaced(Which::NthOf("WATCH", 2), move |successor| {
+        let store = successor.host.store();
+        for ends in [disk.ends(successor.dom), port.ends(successor.dom)] {
+            for node in [ends.frontend(), ends.backend(), ends.record()] {
+                store.rm_if_exists(&node).unwrap();
+            }
+        }
+        successor.site.machine.linux_of(server).unwrap().set_backends(Back::Sound);
+        successor.comes(Front::Sound);
+        successor.host.attach(successor.dom, &*port, CONNECTED, &long(&successor.host)).unwrap();
+    });
+    let error = host.destroy(scene.dom, &long(&host)).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound, "{error:?}");
+    assert_eq!(backend(&scene.host, scene.dom, &*again), Some(XenbusState::Connected));
+}
+
+#[test]
+fn a_guest_whose_predecessors_device_does_not_go_has_no_more_time_than_it_was_given() {
+    let (scene, ..) = held();
+    scene.host.xc().destroy_domain(scene.dom).unwrap();
+    until("it has gone", || scene.host.xc().info(scene.dom).is_err());
+    scene.site.machine.set_next_domid(scene.dom);
+    let (config, limits) = (config(&scene.site, Front::Absent), scene.host.limits(SHORT));
+    let start = scene.host.store().clock().now();
+    let error = scene.host.create(&config, CreateOptions::default(), &limits).unwrap_err();
+    let took = scene.host.store().clock().now() - start;
+    assert_eq!(error.kind(), Kind::TimedOut, "{error:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
 }
 
 fn runs_on(scene: &Scene) {

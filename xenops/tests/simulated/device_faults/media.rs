@@ -159,7 +159,9 @@ fn ejections(how: How, next: Next, options: EjectOptions) -> usize {
     let begin = |scene: &Scene| insert(&scene.sound, &scene.drive).unwrap();
     let operation = |host: &Host, drive: &DeviceId| host.eject(drive, options, &long(host));
     let failed = scene.walk(how, next, begin, operation, |scene, call, error| {
-        assert!(error.leftovers().is_empty(), "{call}: {:?}", error.leftovers());
+        // Where the host did not say whether it has let go of the disk, that is told.
+        let told = error.leftovers().is_empty() || call.ends_with("stat");
+        assert!(told, "{call}: {:?}", error.leftovers());
         let params = scene.sound.store().read_opt(&scene.drive.record().join("params")).unwrap();
         assert!(params.as_deref() == Some(FILE.as_bytes()) || scene.loops().is_empty(), "{call}");
     });

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use devices::{Ends, Spec, XenbusState};
-use xen_sim::{Back, Front, Which};
+use xen_sim::{Back, Front, Script, Which};
 use xen_types::{DomId, ShutdownReason};
 use xenops::device::{Vbd, Vif};
-use xenops::{DetachOptions, GuestKind, Host, Kind, Remnant};
+use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Hotplug, Kind, Remnant};
 use xs::{Path, View as _};
 
 use super::guests::{OK, comes_and_goes, connected};
@@ -287,6 +287,29 @@ fn a_device_that_is_never_closed_keeps_no_other_from_going_with_the_guest() {
     let there = case.host.store().read_each(&records).unwrap();
     let there: Vec<_> = there.iter().map(Option::is_some).collect();
     assert_eq!(there, [true, false, false]);
+}
+
+#[test]
+fn a_device_whose_domain_goes_while_another_is_waited_for_goes_with_the_guest() {
+    let scene = Scene::new(Front::Sound, Back::NeverCloses);
+    let Scene { case, driver } = &scene;
+    case.site.machine.linux().add_program("/etc/xen/scripts/block", Script::GoesSlowly);
+    let scripts = AttachOptions { hotplug: Hotplug::Scripts, connected: true };
+    case.attached(&scene.port(), connected);
+    let slow = case.host.attach(case.dom, &disk(), scripts, &long(&case.host)).unwrap();
+    let process = case.site.machine.process();
+    let host = case.site.driving(&process);
+    let (other, driver) = (case.site.driving(&case.site.machine.process()), *driver);
+    // The interface has had its turn, and the disk has its own.
+    process.before(Which::NthOf("WATCH", 2), move || {
+        other.destroy(driver, &long(&other)).unwrap();
+    });
+
+    let error = host.destroy(case.dom, &long(&host)).unwrap_err();
+
+    let [left] = error.leftovers() else { panic!("{error:?}") };
+    assert_eq!(left.what, Remnant::Device(slow));
+    scene.is_gone(&scene.port());
 }
 
 #[test]

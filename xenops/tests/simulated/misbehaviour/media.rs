@@ -454,6 +454,19 @@ fn the_words_of_a_script_that_fails_with_a_medium_are_told_and_the_next_one_come
 }
 
 #[test]
+fn a_script_that_fails_to_take_a_medium_back_is_named_and_the_drive_is_empty() {
+    let (case, drive) = scripted();
+    let emptied = case.site.machine.snapshot().unwrap();
+    case.host.insert(&drive, DISK, true, &long(&case.host)).unwrap();
+    scripts(&case, Script::Fails);
+    let error = case.host.eject(&drive, EjectOptions::default(), &long(&case.host)).unwrap_err();
+    let [left] = error.leftovers() else { panic!("{error:?}") };
+    assert_eq!(left.what, Remnant::Device(drive.clone()));
+    emptied.assert_unchanged(&case.site.machine);
+    case.destroy();
+}
+
+#[test]
 fn a_script_that_never_ends_with_a_medium_is_killed_at_the_deadline_and_the_drive_is_empty() {
     let (case, drive) = scripted();
     let emptied = case.site.machine.snapshot().unwrap();
@@ -466,14 +479,18 @@ fn a_script_that_never_ends_with_a_medium_is_killed_at_the_deadline_and_the_driv
 }
 
 #[test]
-fn a_script_that_is_slow_to_take_a_medium_back_is_waited_for_until_the_deadline() {
+fn a_script_that_is_too_slow_to_take_a_medium_back_is_named_and_the_drive_is_empty() {
     let (case, drive) = scripted();
     let emptied = case.site.machine.snapshot().unwrap();
     scripts(&case, Script::GoesSlowly);
     case.host.insert(&drive, DISK, true, &long(&case.host)).unwrap();
-    let said = case.eject(&drive, false);
-    let late = "TimedOut: waited for the hotplug script to end, last seen: it printed \"slowly\"";
-    assert_eq!(said, late);
+    let soon = case.host.limits(SHORT);
+    let error = case.host.eject(&drive, EjectOptions::default(), &soon).unwrap_err();
+    let [left] = error.leftovers() else { panic!("{error:?}") };
+    let late = "waited for the hotplug script to end, last seen: it printed \"slowly\"";
+    assert_eq!((&left.what, left.why.to_string()), (&Remnant::Device(drive.clone()), late.into()));
+    emptied.assert_unchanged(&case.site.machine);
+    case.host.insert(&drive, DISK, true, &long(&case.host)).unwrap();
     let enough = case.host.limits(Duration::from_secs(120));
     case.host.eject(&drive, EjectOptions::default(), &enough).unwrap();
     emptied.assert_unchanged(&case.site.machine);
