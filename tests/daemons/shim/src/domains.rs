@@ -15,7 +15,7 @@ pub(crate) struct Domain {
 
 impl Domain {
     pub(crate) fn exists(id: u16) -> bool {
-        id == 0 || place::path(&format!("dom.{id}")).exists()
+        id == 0 || place::path(format!("dom.{id}")).exists()
     }
 
     fn parse(id: u16, text: &str) -> Self {
@@ -44,7 +44,7 @@ pub(crate) fn from(first: u32, limit: usize) -> Vec<Domain> {
     ids.retain(|id| u32::from(*id) >= first);
     ids.sort_unstable();
     let read = |id| {
-        let text = fs::read_to_string(place::path(&format!("dom.{id}")));
+        let text = fs::read_to_string(place::path(format!("dom.{id}")));
         match text {
             Ok(text) => Some(Domain::parse(id, &text)),
             // Removed since the folder was listed, but for domain 0, which needs no file.

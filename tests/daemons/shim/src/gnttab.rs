@@ -52,7 +52,7 @@ pub(crate) fn ring(domain: u32) -> *mut c_void {
 
 fn map(domain: u32) -> Result<*mut c_void> {
     let id = u16::try_from(domain).ok().filter(|id| Domain::exists(*id)).ok_or(Errno::SRCH)?;
-    let file = File::options().read(true).write(true).open(place::path(&format!("ring.{id}")));
+    let file = File::options().read(true).write(true).open(place::path(format!("ring.{id}")));
     let file = file.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     let access = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: the kernel chooses a free place, so no mapping is replaced; the tests never shorten

@@ -2,12 +2,12 @@
 
 use std::env;
 use std::ffi::{c_int, c_void};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
 /// The file `name` of the machine.
-pub(crate) fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: impl AsRef<Path>) -> PathBuf {
     PathBuf::from(env::var_os(FOLDER).unwrap_or_else(|| ".".into())).join(name)
 }
 

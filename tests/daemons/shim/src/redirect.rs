@@ -7,7 +7,7 @@ use std::ffi::{CStr, OsStr, c_char, c_int, c_uint, c_void};
 use std::os::fd::{BorrowedFd, IntoRawFd as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::{env, slice};
+use std::slice;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -41,18 +41,26 @@ unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: c_uint) -> 
     unsafe { open(path, flags, mode) }
 }
 
+/// oxenstored makes the folder of its socket, which only root may.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mkdir(path: *const c_char, mode: c_uint) -> c_int {
+    // SAFETY: mkdir(2) demands a C string of its caller.
+    let path = unsafe { path_at(path) };
+    status(rustix::fs::mkdir(moved(path), Mode::from_bits_retain(mode)))
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
     // SAFETY: unlink(2) demands a C string of its caller.
     let path = unsafe { path_at(path) };
-    status(rustix::fs::unlink(socket(path)))
+    status(rustix::fs::unlink(moved(path)))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn chmod(path: *const c_char, mode: c_uint) -> c_int {
     // SAFETY: chmod(2) demands a C string of its caller.
     let path = unsafe { path_at(path) };
-    status(rustix::fs::chmod(socket(path), Mode::from_bits_retain(mode)))
+    status(rustix::fs::chmod(moved(path), Mode::from_bits_retain(mode)))
 }
 
 /// Of Unix sockets only: the daemons bind no other.
@@ -63,7 +71,7 @@ unsafe extern "C" fn bind(fd: c_int, address: *const c_void, length: c_uint) -> 
     let Some(path) = unix_path(address) else { return failed(Errno::AFNOSUPPORT) };
     // SAFETY: the descriptor is the caller's, who keeps it open during the call.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    let bound = SocketAddrUnix::new(socket(path)).and_then(|to| rustix::net::bind(fd, &to));
+    let bound = SocketAddrUnix::new(moved(path)).and_then(|to| rustix::net::bind(fd, &to));
     status(bound)
 }
 
@@ -96,13 +104,11 @@ fn unix_path(address: &[u8]) -> Option<&Path> {
     (u16::from_ne_bytes(*family) == AF_UNIX).then(|| Path::new(OsStr::from_bytes(path)))
 }
 
-/// `path`, or where the socket belongs: its path is compiled into oxenstored.
-fn socket(path: &Path) -> PathBuf {
-    const COMPILED_IN: [&str; 2] = ["/var/run/xenstored/socket", "/run/xenstored/socket"];
-    match env::var_os("XENSTORED_PATH") {
-        Some(ours) if COMPILED_IN.iter().any(|known| path == Path::new(known)) => ours.into(),
-        _ => path.to_owned(),
-    }
+/// `path`, or where it belongs: the folder of the socket is compiled into oxenstored.
+fn moved(path: &Path) -> PathBuf {
+    const COMPILED_IN: [&str; 2] = ["/var/run/xenstored", "/run/xenstored"];
+    let below = COMPILED_IN.iter().find_map(|known| path.strip_prefix(known).ok());
+    below.map_or_else(|| path.to_owned(), place::path)
 }
 
 const AF_UNIX: u16 = 1;
@@ -115,6 +121,13 @@ mod tests {
     #[test]
     fn the_path_in_an_address_ends_at_its_nul() {
         assert_eq!(unix_path(b"\x01\x00/run/s\x00garbage"), Some(Path::new("/run/s")));
+    }
+
+    #[test]
+    fn the_folder_of_the_socket_is_that_of_the_machine() {
+        assert_eq!(moved(Path::new("/var/run/xenstored")), place::path(""));
+        assert_eq!(moved(Path::new("/run/xenstored/socket")), place::path("socket"));
+        assert_eq!(moved(Path::new("/run/xenstored.log")), Path::new("/run/xenstored.log"));
     }
 
     #[test]
