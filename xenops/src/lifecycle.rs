@@ -108,18 +108,21 @@ impl Host {
             }
         }
         // The time may be up, and it has stopped.
-        let own = self.removal_limits_beyond(limits);
+        let own = self.removal_limits().at_least_until(limits.deadline);
+        let own = Limits { cancel: limits.cancel.clone(), ..own };
         let _lock = self.lock_domain(dom, uuid, &own).map_err(fail)?;
         // Others may have come while it stopped.
-        self.within(&own).check_devices(dom).map_err(fail)?;
+        self.within(&self.removal_limits()).check_devices(dom).map_err(fail)?;
         self.take_away(dom, uuid, limits, fail)
     }
 
     /// Removes a domain at once: from the hypervisor, then from the xenstore.
     ///
     /// Its devices are taken from it first; a QEMU that serves some has ten seconds to let go. Once that
-    /// has begun, the removal goes on to its end, for up to a minute even if the deadline is sooner: many
-    /// devices with scripts take longer. Of a domain that has gone already, what a toolstack that was
+    /// has begun, the removal goes on to its end, whatever the deadline: the devices have fifty seconds, or
+    /// until the deadline if that is later, and each that has not gone by then a second more, or ten for each
+    /// step of its host's part; the hypervisor takes its own time with the memory; the rest has ten seconds.
+    /// Of a domain that has gone already, what a toolstack that was
     /// killed has left is removed.
     ///
     /// # Errors
@@ -162,8 +165,7 @@ impl Host {
         // It shall not see its devices go one by one. That it cannot be paused changes nothing.
         let paused = self.xc.pause(dom);
         // The devices first: a domain whose pages a backend maps does not go.
-        let own = self.device_removal_limits();
-        let own = Limits { deadline: own.deadline.max(limits.deadline), ..own };
+        let own = self.device_removal_limits().at_least_until(limits.deadline);
         let mut left = self.within(&own).unplug_all(dom, Some(uuid), &own);
         match self.remove(dom, uuid, &left) {
             Ok(more) => left.extend(more),

@@ -11,7 +11,8 @@ use crate::error::Problem;
 /// What bounds one operation.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// The moment at which the whole operation gives up.
+    /// The moment at which the whole operation gives up. What it undoes then, and a removal that has begun,
+    /// goes on in a time of its own.
     pub deadline: Deadline,
     /// Asked between the steps of an operation and ten times a second while it waits for a domain. A
     /// single request to the xenstore, and the domain builder, are not interrupted; a save is, each
@@ -27,6 +28,11 @@ impl Limits {
     /// that of a host.
     pub fn until(deadline: Deadline) -> Self {
         Self { deadline, cancel: Cancel::new(), clock: Clock::real() }
+    }
+
+    /// The same, and no less time than until `deadline`.
+    pub(crate) fn at_least_until(self, deadline: Deadline) -> Self {
+        Self { deadline: self.deadline.max(deadline), ..self }
     }
 
     /// Fails once the operation shall stop.
@@ -89,7 +95,7 @@ impl Cancel {
         Self::default()
     }
 
-    /// Asks the operation to stop; it undoes what it did.
+    /// Asks the operation to stop; it undoes what it did, or goes on to its end where there is no way back.
     pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -33,8 +33,7 @@ impl Host {
         uuid: DomainUuid,
         devices: &[Leftover],
     ) -> Result<Vec<Leftover>, Cause> {
-        let host = self.within(&self.removal_limits());
-        let consoles = host.consoles(dom);
+        let consoles = self.within(&self.removal_limits()).consoles(dom);
         // A run that lingers, as a backend does not let go of its pages, has the UUID of the next.
         let domains = self.xc.domains()?;
         let runs_on = domains.iter().any(|info| info.uuid == uuid && info.id != dom);
@@ -70,15 +69,15 @@ impl Host {
     /// to, which are about to be replaced. Nothing of the new one stands there yet.
     ///
     /// # Errors
-    /// A backend did not let go within the limits of the new domain: that one would have the device.
+    /// A backend did not let go by the deadline of the new domain, which would have the device.
     pub(crate) fn remove_predecessor(&self, dom: DomId, limits: &Limits) -> Result<(), Cause> {
         let own = DomainPaths(dom);
         let there = self.store.read_each(&[own.home(), own.record()])?;
         if there.iter().all(Option::is_none) {
             return Ok(());
         }
-        let own = self.device_removal_limits();
-        let limits = Limits { deadline: own.deadline.min(limits.deadline), ..limits.clone() };
+        let longest = self.device_removal_limits().deadline;
+        let limits = Limits { deadline: limits.deadline.min(longest), ..limits.clone() };
         let left = self.within(&limits).unplug_all(dom, None, &limits);
         // What is not taken apart here stays with whoever serves it, as it would without a new domain.
         let kept = left.into_iter().find(|left| left.why.kind() != ErrorKind::Unavailable);
@@ -185,12 +184,6 @@ impl Host {
     /// the operation is over.
     pub(crate) fn removal_limits(&self) -> Limits {
         self.limits(REMOVAL_TIME)
-    }
-
-    /// The same, and no less than what the operation has left.
-    pub(crate) fn removal_limits_beyond(&self, limits: &Limits) -> Limits {
-        let own = self.removal_limits();
-        Limits { deadline: own.deadline.max(limits.deadline), ..own }
     }
 
     /// The limits of taking a device away from a guest that is not asked.

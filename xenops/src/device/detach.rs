@@ -27,16 +27,16 @@ impl Host {
     /// A device that no guest is connected to is removed without asking. It is taken away by the
     /// policy that it was attached with, by whichever toolstack. One that another domain serves is that
     /// domain's to take apart: it has ten seconds for that once both ends have let go, and then the nodes
-    /// go all the same. So has a script here, also where the deadline comes before or the caller cancels:
-    /// what both ends have let go of is taken away to the end. So they do where a QEMU that serves a device is to let go of it without the guest
-    /// and does not, as one that has ended.
+    /// go all the same. So they do where a QEMU that serves a device is to let go of it without the guest
+    /// and does not, as one that has ended. A script that takes the device back here is waited for until
+    /// the deadline, and for ten seconds at least; a cancellation does not stop it.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is no such domain or device, [`crate::Kind::TimedOut`] if
     /// the guest did not let go in time: the request stands, and a later call goes on with it;
     /// [`crate::Kind::Unavailable`] for a device of a kind that is not taken apart here, and on
-    /// [another machine](Host::of_another_machine). When it is detached but something stays behind, the error lists that in
-    /// [`Error::leftovers`].
+    /// [another machine](Host::of_another_machine). When it is detached but something stays behind, the
+    /// error lists that in [`Error::leftovers`].
     #[doc(alias = "libxl_device_disk_remove")]
     #[doc(alias = "libxl_device_nic_remove")]
     pub fn detach(&self, device: &DeviceId, options: DetachOptions, limits: &Limits) -> Result<()> {
@@ -172,7 +172,7 @@ impl Host {
             if self.has_gone(ends.server)? { Hotplug::Native } else { Hotplug::of(record)? };
         let mut left = Vec::new();
         // What was begun is not left half-done: each step has a time of its own, and none is cancelled.
-        let own = || self.removal_limits_beyond(limits);
+        let own = || self.removal_limits().at_least_until(limits.deadline);
         // The scripts read the backend's nodes.
         if hotplug != Hotplug::Native {
             hotplug::await_released(self, record, &own())?;

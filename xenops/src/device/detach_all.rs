@@ -6,8 +6,9 @@
 //!                   └────────────┘ until the time of all is over
 //! ```
 //!
-//! Who holds one device for ever, as a driver domain that hangs, does not keep the others from going:
-//! nobody is waited for longer than a turn while there are others.
+//! Who holds one device for ever, as a driver domain that hangs, does not keep the others from going: while
+//! there are others it is waited for a turn at a time, and a QEMU once. A script that hangs can use up the
+//! time of all; then each of the others has a last turn, and its host's part a time of its own.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -73,17 +74,20 @@ impl Host {
         uuid: Option<DomainUuid>,
         limits: &Limits,
     ) -> Vec<Leftover> {
-        // One QEMU serves all that is QEMU's: they have its time together.
-        let of_qemu = limits.deadline.min(limits.clock.after(qemu::ANSWERS));
+        // One QEMU serves all that is QEMU's: they have its time together, from the first on.
+        let mut of_qemu = None;
         let mut left = Vec::new();
         while let Some(record) = going.pop_front() {
             let device = &record.ends().device;
             let last = going.is_empty() || limits.is_late();
             let turn = limits.clock.after(TURN);
-            let deadline = match going.is_empty() {
-                _ if record.ends().served_as.is_qemus() => of_qemu,
-                true => turn.max(limits.deadline),
-                false => turn,
+            let deadline = if record.ends().served_as.is_qemus() {
+                let answers = limits.clock.after(qemu::ANSWERS);
+                *of_qemu.get_or_insert(limits.deadline.max(turn).min(answers))
+            } else if going.is_empty() {
+                limits.deadline.max(turn)
+            } else {
+                turn
             };
             let turn = Limits { deadline, ..limits.clone() };
             match self.within(&turn).await_parted(&record, uuid, true, &turn) {

@@ -73,8 +73,8 @@ impl Host {
     /// [`crate::Kind::NotFound`] if there is no such drive, [`crate::Kind::Busy`] if the guest has
     /// locked its tray, [`crate::Kind::TimedOut`] if the guest did not let go in time: the request
     /// stands, and a later call goes on with it; otherwise as for [`Host::insert`]. When the medium is out
-    /// but a script has not released it, within ten seconds of its own if need be, the error lists that in
-    /// [`Error::leftovers`].
+    /// but a script has not released it, within ten seconds of its own if need be, the error lists the drive
+    /// in [`Error::leftovers`].
     #[doc(alias = "libxl_cdrom_insert")]
     pub fn eject(&self, drive: &DeviceId, options: EjectOptions, limits: &Limits) -> Result<()> {
         let fail = |cause: Cause| Error::new("eject", drive.clone(), cause);
@@ -230,7 +230,10 @@ impl Host {
             Emptied::Waiting => (tree, media::is_noticed(&self.store, ends)?),
         };
         self.part(record, hard, limits)?;
-        let mut left = self.write_anew(record, &tree, limits)?;
+        let left = self.write_anew(record, &tree, limits)?;
+        if !left.is_empty() {
+            return Ok(left);
+        }
         // A guest whose kernel sees the old end go and the new one come at once takes them for one that
         // never went (`xenbus_dev_changed`, Linux 6.1), and does not use it.
         for _ in 0..MORE_ATTEMPTS {
@@ -240,9 +243,12 @@ impl Host {
                 break;
             }
             self.part(&empty, true, limits)?;
-            left.extend(self.write_anew(&empty, &tree, limits)?);
+            let left = self.write_anew(&empty, &tree, limits)?;
+            if !left.is_empty() {
+                return Ok(left);
+            }
         }
-        Ok(left)
+        Ok(Vec::new())
     }
 
     /// Whether a domain can notice anything.
@@ -261,11 +267,19 @@ impl Host {
     ) -> Result<Vec<Leftover>, Cause> {
         let ends = old.ends();
         let (removed, mut left) = self.remove_unplugged(old, limits)?;
+        let instead =
+            |why: Cause, left: Vec<Leftover>| left.into_iter().next().map_or(why, |left| left.why);
+        // A driver that holds the old end would take the new one for it.
+        if !left.is_empty() && ends.server == DomId::DOM0 && !hotplug::has_let_go(self, old) {
+            return Err(instead(Setback::Exists.into(), left));
+        }
         // In a time of its own, and whatever stays: a drive without its ends is of no use.
-        let last = self.within(&self.removal_limits());
-        if !last.store.transaction(|tx| media::rewrite(tx, ends, tree))? {
-            let why = left.into_iter().next().map(|left| left.why);
-            return Err(why.unwrap_or_else(|| Setback::Exists.into()));
+        let own = self.removal_limits().at_least_until(limits.deadline);
+        let last = self.within(&own);
+        match last.store.transaction(|tx| media::rewrite(tx, ends, tree)) {
+            Ok(true) => {}
+            Ok(false) => return Err(instead(Setback::Exists.into(), left)),
+            Err(error) => return Err(instead(error.into(), left)),
         }
         // Nodes that could not be removed before have been written anew.
         left.retain(|left| matches!(left.what, Remnant::Device(_)));
@@ -274,7 +288,7 @@ impl Host {
             return Ok(left);
         }
         let keep_on = || !limits.cancel.requested();
-        match plug::await_taken(&self.store, ends, limits.deadline, keep_on) {
+        match plug::await_taken(&last.store, ends, own.deadline, keep_on) {
             Err(setback) if left.is_empty() => Err(setback.into()),
             _ => Ok(left),
         }

@@ -7,7 +7,7 @@
 //! | [`Hotplug::Udev`] | udev's rules run scripts; waited for | the same |
 //!
 //! What another domain serves is that domain's business, whatever the policy: it runs scripts of its own, as
-//! with `xl devd`, and is waited for as udev's are, within the deadline.
+//! with `xl devd`, and is waited for as udev's are.
 //!
 //! A device is taken away by the policy that it was attached with: the record says which. One without
 //! that word is libxl's, which runs scripts.

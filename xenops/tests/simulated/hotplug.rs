@@ -93,6 +93,7 @@ fn what_both_ends_have_let_go_of_is_released_though_the_caller_cancels() {
     // The script that takes the disk back.
     process.before(Which::NthOf("execve", 2), move || cancel.request());
     host.detach(&device, DetachOptions::default(), &limits).unwrap();
+    assert!(limits.cancel.requested());
     before.assert_unchanged(&site.machine);
 }
 

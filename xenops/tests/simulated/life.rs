@@ -48,35 +48,37 @@ fn a_deaf_guest_comes_and_goes_within_a_moment_though_a_minute_is_waited_for_it(
     before.assert_unchanged(&site.machine);
 }
 
-/// A toolstack for which the hypervisor takes longer to destroy a domain than the rest of a removal has.
-fn of_large_domains(site: &Site) -> Host {
+/// Does something by a toolstack for which the hypervisor takes longer to destroy a domain than the rest of
+/// a removal has, after which the machine is as it was.
+fn with_a_large_domain(operation: impl FnOnce(&Site, &Host)) {
+    let site = Site::new();
     let process = site.machine.process();
     let host = site.driving(&process);
     let clock = host.store().clock().clone();
-    process.before(Which::NthOf("xc_domain_destroy", 1), move || clock.sleep(A_WHILE));
-    host
+    let (before, start) = (site.machine.snapshot().unwrap(), clock.now());
+    let at = clock.clone();
+    process.before(Which::NthOf("xc_domain_destroy", 1), move || at.sleep(A_WHILE));
+    operation(&site, &host);
+    assert!(clock.now() - start >= A_WHILE);
+    before.assert_unchanged(&site.machine);
 }
 
 #[test]
 fn a_domain_that_takes_long_to_be_destroyed_leaves_nothing() {
-    let site = Site::new();
-    let host = of_large_domains(&site);
-    let before = site.machine.snapshot().unwrap();
-    let dom = site.create(&host, GuestKind::Pvh, "deaf").unwrap();
-    host.destroy(dom, &long(&host)).unwrap();
-    before.assert_unchanged(&site.machine);
+    with_a_large_domain(|site, host| {
+        let dom = site.create(host, GuestKind::Pvh, "deaf").unwrap();
+        host.destroy(dom, &long(host)).unwrap();
+    });
 }
 
 #[test]
 fn a_domain_that_was_not_made_and_takes_long_to_be_destroyed_leaves_nothing() {
-    let site = Site::new();
-    let host = of_large_domains(&site);
-    let before = site.machine.snapshot().unwrap();
-    let mut config = site.config(GuestKind::Pvh, "");
-    config.vbd.push(VbdConfig::new("xvda", "/no/such/disk"));
-    let error = host.create(&config, CreateOptions::default(), &long(&host)).unwrap_err();
-    assert!(error.leftovers().is_empty(), "{error:?}");
-    before.assert_unchanged(&site.machine);
+    with_a_large_domain(|site, host| {
+        let mut config = site.config(GuestKind::Pvh, "");
+        config.vbd.push(VbdConfig::new("xvda", "/no/such/disk"));
+        let error = host.create(&config, CreateOptions::default(), &long(host)).unwrap_err();
+        assert!(error.leftovers().is_empty(), "{error:?}");
+    });
 }
 
 #[test]
@@ -89,18 +91,21 @@ fn a_guest_that_stopped_as_its_time_was_up_is_removed_though_another_holds_it_fo
     is_up(&host, dom);
     let uuid = host.xc().info(dom).unwrap().uuid;
     let lock = site.path(&format!("userdata-l.{dom}.{uuid}.domain-userdata-lock"));
-    let clock = host.store().clock().clone();
+    let (clock, machine) = (host.store().clock().clone(), site.machine.clone());
     // It is asked, and answers while the deed is done.
     process.before(Which::NthOf("xc_domain_getinfolist", 4), move || {
         let lock = File::create(lock).unwrap();
         lock.lock().unwrap();
         clock.sleep(Duration::from_secs(6));
+        let hold = machine.hold_clock();
         thread::spawn(move || {
-            clock.sleep(Duration::from_secs(1));
-            drop(lock);
+            thread::sleep(Duration::from_millis(20));
+            drop((lock, hold));
         });
     });
-    host.shut_down(dom, &host.limits(Duration::from_secs(5))).unwrap();
+    let (start, given) = (host.store().clock().now(), Duration::from_secs(5));
+    host.shut_down(dom, &host.limits(given)).unwrap();
+    assert!(host.store().clock().now() - start > given);
     before.assert_unchanged(&site.machine);
 }
 

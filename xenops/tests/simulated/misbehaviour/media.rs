@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use devices::{Ends, Medium, Spec as _, XenbusState};
-use xen_sim::{Back, Front, Script};
+use xen_sim::{Back, Front, Script, Which};
 use xen_types::ShutdownReason;
 use xenops::device::{DeviceId, EjectOptions, Tray, Vbd};
 use xenops::{AttachOptions, GuestKind, Hotplug, Kind, Remnant};
@@ -450,6 +450,21 @@ fn the_words_of_a_script_that_fails_with_a_medium_are_told_and_the_next_one_come
     case.host.eject(&drive, EjectOptions::default(), &long(&case.host)).unwrap();
     assert_eq!(case.detach(&drive, false), OK);
     case.before.assert_unchanged(&case.site.machine);
+    case.destroy();
+}
+
+#[test]
+fn a_medium_that_is_out_after_the_deadline_is_out() {
+    let (case, drive) = scripted();
+    let emptied = case.site.machine.snapshot().unwrap();
+    case.host.insert(&drive, DISK, true, &long(&case.host)).unwrap();
+    let process = case.site.machine.process();
+    let host = case.site.driving(&process);
+    let clock = host.store().clock().clone();
+    // The script that takes it back.
+    process.before(Which::NthOf("execve", 1), move || clock.sleep(SHORT * 2));
+    host.eject(&drive, EjectOptions::default(), &host.limits(SHORT)).unwrap();
+    emptied.assert_unchanged(&case.site.machine);
     case.destroy();
 }
 
