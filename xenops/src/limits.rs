@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use xen_types::{Clock, Deadline};
 
-use crate::error::Problem;
+use crate::error::{Cause, Problem};
 
 /// What bounds one operation.
 #[derive(Debug, Clone)]
@@ -82,6 +82,34 @@ impl Limits {
     /// The end of the next part of a long wait, after which [`Limits::check`] is due.
     pub(crate) fn next_look(&self) -> Deadline {
         self.clock.next_look(Duration::from_millis(100), self.deadline)
+    }
+}
+
+/// What bounds a step that is not left half-done: the limits of the operation, and where those are nearer, or
+/// the caller cancels, a time of the step's own from its beginning.
+#[derive(Debug)]
+pub(crate) struct Finishing {
+    /// Those of the operation, or its own if they are later.
+    pub(crate) most: Limits,
+    own: Limits,
+}
+
+impl Finishing {
+    /// A step of an operation, with `own` if that one's limits do not do.
+    pub(crate) fn new(own: Limits, limits: &Limits) -> Self {
+        let most = own.clone().at_least_until(limits.deadline);
+        Self { most: Limits { cancel: limits.cancel.clone(), ..most }, own }
+    }
+
+    /// Waits by the limits of the operation; once cancelled, by its own.
+    pub(crate) fn wait<T>(
+        &self,
+        mut until: impl FnMut(&Limits) -> Result<T, Cause>,
+    ) -> Result<T, Cause> {
+        match until(&self.most) {
+            Err(Cause::Problem(Problem::Cancelled)) => until(&self.own),
+            done => done,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::State;
 use crate::error::{Cause, Error, Leftover, Problem, Result};
 use crate::host::Host;
 use crate::hotplug::{self, Hotplug, field, qemu};
-use crate::limits::Limits;
+use crate::limits::{Finishing, Limits};
 
 /// What a caller may choose about detaching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +29,7 @@ impl Host {
     /// domain's to take apart: it has ten seconds for that once both ends have let go, and then the nodes
     /// go all the same. So they do where a QEMU that serves a device is to let go of it without the guest
     /// and does not, as one that has ended. A script that takes the device back here is waited for until
-    /// the deadline, and for ten seconds at least; a cancellation does not stop it.
+    /// the deadline, and for ten seconds at least; if the caller cancels, for ten seconds.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is no such domain or device, [`crate::Kind::TimedOut`] if
@@ -171,13 +171,14 @@ impl Host {
         let hotplug =
             if self.has_gone(ends.server)? { Hotplug::Native } else { Hotplug::of(record)? };
         let mut left = Vec::new();
-        // What was begun is not left half-done: each step has a time of its own, and none is cancelled.
-        let own = || self.removal_limits().at_least_until(limits.deadline);
+        // What was begun is not left half-done, whatever the deadline, and though the caller cancels.
+        let step = || Finishing::new(self.removal_limits(), limits);
+        let await_released = || step().wait(|limits| hotplug::await_released(self, record, limits));
         // The scripts read the backend's nodes.
         if hotplug != Hotplug::Native {
-            hotplug::await_released(self, record, &own())?;
-            let limits = own();
-            let released = hotplug.release(&self.within(&limits), record, &limits);
+            await_released()?;
+            let step = step();
+            let released = hotplug.release(&self.within(&step.most), record, &step);
             left.extend(released.err().map(|why| Leftover::device(device, why)));
         }
         let removing = || self.within(&self.removal_limits());
@@ -187,7 +188,7 @@ impl Host {
         let (mut removed, more) = removing().remove_bare_nodes(both.to_vec());
         left.extend(more);
         // A backend that never connected lets go when its nodes vanish, and may tell of an error until then.
-        if let Err(why) = hotplug::await_released(self, record, &own()) {
+        if let Err(why) = await_released() {
             left.push(Leftover::device(device, why));
         }
         let (more, stay) = removing().remove_bare_nodes(errors.collect());

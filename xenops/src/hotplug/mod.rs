@@ -37,7 +37,7 @@ use self::scripts::{Action, Script};
 use self::system::System;
 use crate::error::{Cause, Problem};
 use crate::host::Host;
-use crate::limits::Limits;
+use crate::limits::{Finishing, Limits};
 use crate::lock::Lock;
 
 /// Who does the host's part of a device.
@@ -142,7 +142,10 @@ impl Hotplug {
                 Ok(plug::await_hotplug(&host.store, record.ends(), limits.deadline, keep_on)?)
             }
             Self::Scripts => {
-                let ran = run_script(host.system()?, record, Action::Add, limits);
+                let ran = script(record, Action::Add).and_then(|script| match script {
+                    Some(script) => script.run(host.system()?, limits),
+                    None => Ok(()),
+                });
                 // What it wrote says more than what it printed; its time may be over.
                 match last_look(host, record.ends()).map(|last| (last.plug(), last)) {
                     Ok((Plug::Failed(Some(why)), last)) => {
@@ -164,19 +167,21 @@ impl Hotplug {
         self,
         host: &Host,
         record: &Record,
-        limits: &Limits,
+        step: &Finishing,
     ) -> Result<(), Cause> {
         match self {
             _ if record.ends().served_as.is_qemus() => Ok(()),
             // A loop device cleared itself when the backend closed it; an interface has gone.
             Self::Native => Ok(()),
             Self::Udev => {
-                let (ends, keep_on) = (record.ends(), || !limits.cancel.requested());
-                let soon = limits.deadline.min(host.store.clock().after(TAKEN_BACK));
-                Ok(unplug::await_taken_back(&host.store, ends, soon, keep_on)?)
+                let soon = host.store.clock().after(TAKEN_BACK);
+                Ok(unplug::await_taken_back(&host.store, record.ends(), soon, || true)?)
             }
             Self::Scripts if is_empty_drive(record) => Ok(()),
-            Self::Scripts => run_script(host.system()?, record, Action::Remove, limits),
+            Self::Scripts => match script(record, Action::Remove)? {
+                Some(script) => script.finish(host.system()?, step),
+                None => Ok(()),
+            },
         }
     }
 
@@ -258,22 +263,14 @@ pub(crate) fn await_released(host: &Host, record: &Record, limits: &Limits) -> R
     }
 }
 
-/// Runs the script that the record names, which only toolstacks write.
-fn run_script(
-    system: &dyn System,
-    record: &Record,
-    action: Action,
-    limits: &Limits,
-) -> Result<(), Cause> {
-    let Some(path) = field(record, "script") else { return Ok(()) };
+/// The script that the record names, which only toolstacks write, if there is one for such a device.
+fn script(record: &Record, action: Action) -> Result<Option<Script>, Cause> {
+    let Some(path) = field(record, "script") else { return Ok(None) };
     if !scripts::is_script(path) {
         let record = record.ends().record().to_string();
         return Err(Problem::Malformed { path: record, value: path.to_owned() }.into());
     }
-    match Script::of(path, record.ends(), action) {
-        Some(script) => script.run(system, limits),
-        None => Ok(()),
-    }
+    Ok(Script::of(path, record.ends(), action))
 }
 
 /// The scripts of Xen connect an interface without its filter where iptables does not work

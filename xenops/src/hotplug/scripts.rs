@@ -12,7 +12,7 @@ use devices::{Ends, Kind};
 
 use super::system::{Program, Running, System};
 use crate::error::{Cause, Problem};
-use crate::limits::Limits;
+use crate::limits::{Finishing, Limits};
 
 /// What a script is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +57,23 @@ impl Script {
         Self(Program { path: program.into(), arguments, environment: Vec::new() })
     }
 
-    /// Runs it to its end.
+    /// Runs it to its end, or kills it when its time is up or the caller cancels.
     pub(crate) fn run(&self, system: &dyn System, limits: &Limits) -> Result<(), Cause> {
+        self.run_until(system, |running| self.end(running, limits))
+    }
+
+    /// The same of one that takes back what another has made.
+    pub(crate) fn finish(&self, system: &dyn System, step: &Finishing) -> Result<(), Cause> {
+        self.run_until(system, |running| step.wait(|limits| self.end(running, limits)))
+    }
+
+    fn run_until(
+        &self,
+        system: &dyn System,
+        end: impl FnOnce(&mut dyn Running) -> Result<Option<ExitStatus>, Cause>,
+    ) -> Result<(), Cause> {
         let mut running = system.spawn(&self.0).map_err(self.cannot("run"))?;
-        match self.end(&mut *running, limits) {
+        match end(&mut *running) {
             Ok(Some(status)) if status.success() => Ok(()),
             Ok(Some(status)) => Err(self.failed(status, said(&mut *running)).into()),
             Ok(None) => {
@@ -78,11 +91,11 @@ impl Script {
     /// How it ends; `None` if its time is up before.
     fn end(&self, running: &mut dyn Running, limits: &Limits) -> Result<Option<ExitStatus>, Cause> {
         loop {
+            limits.check()?;
             let ended = running.wait(limits.next_look()).map_err(self.cannot("wait for"))?;
             if let Some(status) = ended {
                 return Ok(Some(status));
             }
-            limits.check()?;
             if limits.is_late() {
                 return Ok(None);
             }

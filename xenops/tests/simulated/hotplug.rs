@@ -70,7 +70,7 @@ fn a_script_that_never_ends_is_killed_at_the_deadline() {
 
 #[test]
 fn a_domain_whose_scripts_take_long_has_the_time_that_its_removal_was_given() {
-    let (site, host, mut dom) = guest(Script::GoesSlowly);
+    let (site, host, mut dom) = guest(Script::GoesAfter(SLOW));
     for (given, left_behind) in [(Duration::from_secs(120), 0), (SHORT, 1)] {
         host.attach(dom, &disk(), by(Hotplug::Scripts), &long(&host)).unwrap();
         let destroyed = host.destroy(dom, &host.limits(given));
@@ -81,20 +81,31 @@ fn a_domain_whose_scripts_take_long_has_the_time_that_its_removal_was_given() {
     }
 }
 
-#[test]
-fn what_both_ends_have_let_go_of_is_released_though_the_caller_cancels() {
-    let (site, _, dom) = guest(Script::GoesSlowly);
+/// Detaches a disk, and cancels that as the script begins that takes it back in this time; what stayed.
+fn cancelled(script: Duration) -> usize {
+    let (site, _, dom) = guest(Script::GoesAfter(script));
     let before = site.machine.snapshot().unwrap();
     let process = site.machine.process();
     let host = site.driving(&process);
     let device = host.attach(dom, &disk(), by(Hotplug::Scripts), &long(&host)).unwrap();
-    let limits = host.limits(Duration::from_secs(120));
+    let (limits, start) = (host.limits(SLOW * 2), host.store().clock().now());
     let cancel = limits.cancel.clone();
-    // The script that takes the disk back.
     process.before(Which::NthOf("execve", 2), move || cancel.request());
-    host.detach(&device, DetachOptions::default(), &limits).unwrap();
+    let detached = host.detach(&device, DetachOptions::default(), &limits);
     assert!(limits.cancel.requested());
+    assert!(host.store().clock().now() - start < SLOW);
     before.assert_unchanged(&site.machine);
+    detached.map_or_else(|error| error.leftovers().len(), |()| 0)
+}
+
+#[test]
+fn what_both_ends_have_let_go_of_is_released_though_the_caller_cancels() {
+    assert_eq!(cancelled(Duration::from_secs(5)), 0);
+}
+
+#[test]
+fn a_caller_who_cancels_waits_no_longer_for_a_script_than_it_has_by_itself() {
+    assert_eq!(cancelled(SLOW), 1);
 }
 
 #[test]
@@ -211,6 +222,9 @@ fn an_interface_for_a_bridge_that_is_not_there_costs_nothing() {
 }
 
 const SHORT: Duration = Duration::from_secs(1);
+
+/// Longer than the script of a device has where less was given: ten seconds by itself, fifty with its domain.
+const SLOW: Duration = Duration::from_secs(90);
 
 #[test]
 fn a_folder_that_says_something_itself_stays() {

@@ -25,6 +25,9 @@ const CONNECTED: AttachOptions = AttachOptions { hotplug: Hotplug::Native, conne
 /// The time that an operation has.
 const SHORT: Duration = Duration::from_secs(1);
 
+/// Longer than the script of a device has then: ten seconds by itself, fifty with its domain.
+const SLOW: Duration = Duration::from_secs(90);
+
 /// How much later it may end, by the machine's clock: what it undoes has a time of its own, 50 s for a
 /// device and 10 s for its nodes, of which the clock jumps over three quarters before a second look.
 const SLACK: Duration = Duration::from_secs(60);

@@ -24,8 +24,8 @@ pub enum Script {
     Connects,
     /// It says in `hotplug-error` what is wrong, and fails.
     Fails,
-    /// As those of Xen, and when a device goes, it takes 90 s.
-    GoesSlowly,
+    /// As those of Xen, and when a device goes, it takes this long.
+    GoesAfter(Duration),
     /// It never ends when a device comes.
     Hangs,
     /// It does nothing, and ends.
@@ -54,11 +54,11 @@ impl Started {
         let (clock, mut end) = (process.machine().clock(), None);
         let (ended, printed) = match (script, at) {
             (Script::Hangs, _) if adds => (None, "begun"),
-            (Script::GoesSlowly, _) if !adds => {
-                end = Some(clock.after(Duration::from_secs(90)));
+            (Script::GoesAfter(time), _) if !adds => {
+                end = Some(clock.after(time));
                 (None, "slowly")
             }
-            (Script::Connects | Script::GoesSlowly, Some((_, at))) if adds => {
+            (Script::Connects | Script::GoesAfter(_), Some((_, at))) if adds => {
                 connect(process, at)?;
                 (Some(0), "")
             }
@@ -71,7 +71,7 @@ impl Started {
                 (Some(1), "no such thing")
             }
             (Script::Fails, _) => (Some(1), "no such thing"),
-            (Script::Connects | Script::GoesSlowly | Script::Hangs | Script::Nothing, _) => {
+            (Script::Connects | Script::GoesAfter(_) | Script::Hangs | Script::Nothing, _) => {
                 (Some(0), "")
             }
         };

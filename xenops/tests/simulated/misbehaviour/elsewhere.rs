@@ -11,7 +11,7 @@ use xenops::{AttachOptions, DetachOptions, GuestKind, Host, Hotplug, Kind, Remna
 use xs::{Path, View as _};
 
 use super::guests::{OK, comes_and_goes, connected};
-use super::{CONNECTED, Case, SHORT, TAKEN};
+use super::{CONNECTED, Case, SHORT, SLOW, TAKEN};
 use crate::devices::{DISK, disk, port, site};
 use crate::site::{Site, is_up, long};
 
@@ -175,8 +175,8 @@ fn a_guest_that_removes_its_end_of_another_domains_devices_has_let_go() {
 
 #[test]
 fn a_guest_whose_state_means_nothing_gives_another_domains_devices_back() {
-    Scene::new(Front::WritesUnknown, Back::Sound)
-        .ends_as(OK, |case, ends| case.seen(ends).backend_error.is_some());
+    // The driver gives up before its script has answered, or after.
+    Scene::new(Front::WritesUnknown, Back::Sound).closes();
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn a_device_that_is_never_closed_keeps_no_other_from_going_with_the_guest() {
 fn a_device_whose_domain_goes_while_another_is_waited_for_goes_with_the_guest() {
     let scene = Scene::new(Front::Sound, Back::NeverCloses);
     let Scene { case, driver } = &scene;
-    case.site.machine.linux().add_program("/etc/xen/scripts/block", Script::GoesSlowly);
+    case.site.machine.linux().add_program("/etc/xen/scripts/block", Script::GoesAfter(SLOW));
     let scripts = AttachOptions { hotplug: Hotplug::Scripts, connected: true };
     case.attached(&scene.port(), connected);
     let slow = case.host.attach(case.dom, &disk(), scripts, &long(&case.host)).unwrap();

@@ -11,7 +11,7 @@ use xenops::{AttachOptions, GuestKind, Hotplug, Kind, Remnant};
 use xs::{Store as _, View as _};
 
 use super::guests::{OK, connected, is_full};
-use super::{CONNECTED, Case, SHORT, TAKEN};
+use super::{CONNECTED, Case, SHORT, SLOW, TAKEN};
 use crate::devices::{DISK, FILE, site};
 use crate::site::{long, until};
 
@@ -497,7 +497,7 @@ fn a_script_that_never_ends_with_a_medium_is_killed_at_the_deadline_and_the_driv
 fn a_script_that_is_too_slow_to_take_a_medium_back_is_named_and_the_drive_is_empty() {
     let (case, drive) = scripted();
     let emptied = case.site.machine.snapshot().unwrap();
-    scripts(&case, Script::GoesSlowly);
+    scripts(&case, Script::GoesAfter(SLOW));
     case.host.insert(&drive, DISK, true, &long(&case.host)).unwrap();
     let soon = case.host.limits(SHORT);
     let error = case.host.eject(&drive, EjectOptions::default(), &soon).unwrap_err();
