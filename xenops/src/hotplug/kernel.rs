@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::link;
 use super::loops::DeviceNumber;
 use super::system::{self, System};
 use crate::error::{Cause, Problem};
@@ -26,22 +27,56 @@ pub(crate) fn await_opened(
         Ok(opened) if opened.trim_ascii() == disk.to_string().as_bytes() => Ok(Some(())),
         Ok(_) => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let last = match Sighting::read(&host.store, ends) {
-                // The last look is told of below.
-                Err(error) if error.kind() == xs::Kind::TimedOut => return Ok(None),
-                last => last?,
-            };
-            match last.plug() {
-                Plug::Failed(why) => {
-                    let why = why.unwrap_or_else(|| "the backend gave up".to_owned());
-                    Err(Cause::from(Setback::Failed { why, last: Box::new(last) }))
-                }
-                _ => Ok(None),
-            }
+            check_goes_on(host, ends).map(|()| None)
         }
         Err(source) => Err(Cause::File { what: "read", path: path.clone(), source }),
     })?;
     opened.ok_or_else(|| late("the backend to open the disk", host, ends))
+}
+
+/// Waits until the interface that the backend makes is there. netback makes it before it says that it has
+/// taken the device, and still it was not there in one of some hundred attachments at once (Linux 6.12).
+pub(crate) fn await_interface(
+    host: &Host,
+    ends: &Ends,
+    name: &str,
+    limits: &Limits,
+) -> Result<(), Cause> {
+    let (system, path) = (host.system()?, link::facts(name));
+    let there = limits.poll(|| match system::exists(system, &path) {
+        Ok(true) => Ok(Some(())),
+        Ok(false) if has_let_go(system, ends) => Err(vanished(host, ends, &path)),
+        Ok(false) => check_goes_on(host, ends).map(|()| None),
+        Err(source) => Err(Cause::File { what: "look at", path: path.clone(), source }),
+    })?;
+    there.ok_or_else(|| late("the backend to make its interface", host, ends))
+}
+
+/// What both ends show when the interface is not there any more.
+pub(crate) fn vanished(host: &Host, ends: &Ends, path: &Path) -> Cause {
+    match super::last_look(host, ends) {
+        Ok(last) => {
+            let why = format!("{} is not there", path.display());
+            Setback::Failed { why, last: Box::new(last) }.into()
+        }
+        Err(error) => error.into(),
+    }
+}
+
+/// Fails if the backend says that it has given up.
+fn check_goes_on(host: &Host, ends: &Ends) -> Result<(), Cause> {
+    let last = match Sighting::read(&host.store, ends) {
+        // The last look is told of when the time is up.
+        Err(error) if error.kind() == xs::Kind::TimedOut => return Ok(()),
+        last => last?,
+    };
+    match last.plug() {
+        Plug::Failed(why) => {
+            let why = why.unwrap_or_else(|| "the backend gave up".to_owned());
+            Err(Setback::Failed { why, last: Box::new(last) }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Waits until the backend holds nothing of a device any more.

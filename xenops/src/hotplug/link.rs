@@ -124,7 +124,8 @@ fn fact(system: &dyn System, name: &str, what: &str) -> Result<u32, Cause> {
     number.ok_or_else(|| fail(io::ErrorKind::InvalidData.into()))
 }
 
-fn facts(name: &str) -> PathBuf {
+/// Where the kernel tells of an interface.
+pub(crate) fn facts(name: &str) -> PathBuf {
     Path::new("/sys/class/net").join(name)
 }
 

@@ -11,14 +11,14 @@
 use std::io;
 use std::path::Path;
 
-use devices::{Ends, Kind, Record, Setback};
+use devices::{Ends, Kind, Record};
 use xs::{Store, View};
 
 use super::image::Image;
 use super::link::{self, Setup};
 use super::scripts::interface;
 use super::system::System;
-use super::{CONNECTED, Ready, STATUS, field, kernel, last_look};
+use super::{CONNECTED, Ready, STATUS, field, kernel};
 use crate::error::{Cause, Problem};
 use crate::host::Host;
 use crate::limits::Limits;
@@ -67,10 +67,10 @@ pub(super) fn connect(
         Some(image) => kernel::await_opened(host, ends, image.number()?, limits),
         None => {
             let port = Port::of(system, record)?;
+            kernel::await_interface(host, ends, &interface(ends), limits)?;
             let mtu = into_bridge(system, ends, &port, limits).map_err(|cause| match cause {
-                // The backend made it before it said that it took the device.
                 Cause::File { path, source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                    vanished(host, ends, &path)
+                    kernel::vanished(host, ends, &path)
                 }
                 other => other,
             })?;
@@ -97,17 +97,6 @@ fn into_bridge(
     let setup = Setup { name: &name, bridge: port.bridge, mtu };
     link::connect(system, setup, limits.deadline)?;
     Ok(mtu)
-}
-
-/// What both ends show when the interface is not there any more.
-fn vanished(host: &Host, ends: &Ends, path: &Path) -> Cause {
-    match last_look(host, ends) {
-        Ok(last) => {
-            let why = format!("{} is not there", path.display());
-            Setback::Failed { why, last: Box::new(last) }.into()
-        }
-        Err(error) => error.into(),
-    }
 }
 
 /// Tells the backend that the host's side is connected, and the guest how large a packet may be.

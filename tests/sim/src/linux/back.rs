@@ -9,6 +9,8 @@ pub enum Back {
     Sound,
     /// No driver ever looks at the device.
     Absent,
+    /// An interface comes a while after the driver has taken the device (`InitWait`).
+    IsLate,
     /// The driver goes away when it has said what it offers (`InitWait`).
     DiesInHandshake,
     /// It says that it failed, and closes.

@@ -225,8 +225,14 @@ impl Bus {
             return device.tell(store, &DISK_OFFER);
         }
         device.tell(store, &NET_FEATURES)?;
-        device.link = Some(self.linux.lock().links.add_port(&device.interface()));
+        if device.manners != Back::IsLate {
+            self.add_port(device);
+        }
         Ok(())
+    }
+
+    fn add_port(&self, device: &mut Device) {
+        device.link = Some(self.linux.lock().links.add_port(&device.interface()));
     }
 
     /// What the driver does about both ends as they are now; whether it keeps the device.
@@ -236,6 +242,10 @@ impl Bus {
         }
         if device.is_disk() {
             self.open_disk(store, device)?;
+        } else if device.link.is_none() {
+            let _hold = self.xen.time.hold();
+            thread::sleep(LATE);
+            self.add_port(device);
         }
         let other = state_at(store, &device.frontend)?;
         if device.manners == Back::NeverCloses && matches!(other, CLOSING | CLOSED | UNKNOWN) {
@@ -483,6 +493,9 @@ const LARGEST: usize = 3900;
 
 /// The same of a domain with quotas.
 const LARGEST_OF_GUEST: usize = 1900;
+
+/// How long one that is late takes.
+const LATE: Duration = Duration::from_millis(20);
 
 /// `xen_blkbk_probe`.
 const DISK_OFFER: [(&str, &str); 2] = [("max-ring-page-order", "4"), ("feature-persistent", "1")];

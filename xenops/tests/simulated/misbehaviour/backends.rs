@@ -6,6 +6,7 @@ use xen_sim::{Back, Front};
 use xen_types::Kind;
 use xenops::DetachOptions;
 
+use super::guests::connected;
 use super::{CONNECTED, Case, SHORT};
 use crate::devices::{file, port};
 
@@ -53,6 +54,11 @@ fn a_device_that_no_driver_looks_at_is_taken_away_again() {
 }
 
 #[test]
+fn an_interface_that_comes_late_is_waited_for() {
+    serves(Back::IsLate, connected);
+}
+
+#[test]
 fn a_driver_that_goes_away_in_the_handshake_is_not_waited_for_when_its_device_goes() {
     refuses(
         Back::DiesInHandshake,
@@ -63,7 +69,7 @@ fn a_driver_that_goes_away_in_the_handshake_is_not_waited_for_when_its_device_go
             )
         },
         |said| {
-            said.contains("failed: /sys/class/net/vif1.0/")
+            said.contains("failed: /sys/class/net/vif1.0")
                 && said.contains("is not there; backend InitWait, frontend ")
         },
     );
