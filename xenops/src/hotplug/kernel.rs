@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::link;
 use super::loops::DeviceNumber;
+use super::scripts::interface;
 use super::system::{self, System};
 use crate::error::{Cause, Problem};
 use crate::host::Host;
@@ -34,15 +35,11 @@ pub(crate) fn await_opened(
     opened.ok_or_else(|| late("the backend to open the disk", host, ends))
 }
 
-/// Waits until the interface that the backend makes is there. netback makes it before it says that it has
-/// taken the device, and still it was not there in one of some hundred attachments at once (Linux 6.12).
-pub(crate) fn await_interface(
-    host: &Host,
-    ends: &Ends,
-    name: &str,
-    limits: &Limits,
-) -> Result<(), Cause> {
-    let (system, path) = (host.system()?, link::facts(name));
+/// Waits until the interface that the backend makes is there: netback says first that it has taken the
+/// device, and makes the interface then (`netback_probe`, `drivers/net/xen-netback/xenbus.c`; older ones
+/// did it the other way round).
+pub(crate) fn await_interface(host: &Host, ends: &Ends, limits: &Limits) -> Result<(), Cause> {
+    let (system, path) = (host.system()?, link::facts(&interface(ends)));
     let there = limits.poll(|| match system::exists(system, &path) {
         Ok(true) => Ok(Some(())),
         Ok(false) if has_let_go(system, ends) => Err(vanished(host, ends, &path)),

@@ -142,6 +142,9 @@ impl Hotplug {
                 Ok(plug::await_hotplug(&host.store, record.ends(), limits.deadline, keep_on)?)
             }
             Self::Scripts => {
+                if record.ends().served_as == Kind::Vif {
+                    kernel::await_interface(host, record.ends(), limits)?;
+                }
                 let ran = script(record, Action::Add).and_then(|script| match script {
                     Some(script) => script.run(host.system()?, limits),
                     None => Ok(()),

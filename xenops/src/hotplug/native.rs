@@ -67,7 +67,7 @@ pub(super) fn connect(
         Some(image) => kernel::await_opened(host, ends, image.number()?, limits),
         None => {
             let port = Port::of(system, record)?;
-            kernel::await_interface(host, ends, &interface(ends), limits)?;
+            kernel::await_interface(host, ends, limits)?;
             let mtu = into_bridge(system, ends, &port, limits).map_err(|cause| match cause {
                 Cause::File { path, source, .. } if source.kind() == io::ErrorKind::NotFound => {
                     kernel::vanished(host, ends, &path)

@@ -210,6 +210,9 @@ impl Bus {
             }
             _ => device.switch(store, INIT_WAIT)?,
         }
+        if !device.is_qemus() && !device.is_disk() && manners != Back::IsLate {
+            self.make_interface(&mut device);
+        }
         self.hotplug(store, &device)?;
         if manners == Back::DiesInHandshake {
             self.release(&device);
@@ -224,14 +227,11 @@ impl Bus {
         if device.is_disk() {
             return device.tell(store, &DISK_OFFER);
         }
-        device.tell(store, &NET_FEATURES)?;
-        if device.manners != Back::IsLate {
-            self.add_port(device);
-        }
-        Ok(())
+        device.tell(store, &NET_FEATURES)
     }
 
-    fn add_port(&self, device: &mut Device) {
+    /// `backend_create_xenvif`: netback makes its interface when it has said that it took the device.
+    fn make_interface(&self, device: &mut Device) {
         device.link = Some(self.linux.lock().links.add_port(&device.interface()));
     }
 
@@ -245,7 +245,7 @@ impl Bus {
         } else if device.link.is_none() {
             let _hold = self.xen.time.hold();
             thread::sleep(LATE);
-            self.add_port(device);
+            self.make_interface(device);
         }
         let other = state_at(store, &device.frontend)?;
         if device.manners == Back::NeverCloses && matches!(other, CLOSING | CLOSED | UNKNOWN) {

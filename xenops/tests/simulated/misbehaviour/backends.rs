@@ -1,14 +1,17 @@
 //! Backends that misbehave. They are the control domain's own; what they write is not a guest's, and
 //! still an operation ends in its time and says what it saw.
 
+use std::sync::{Arc, Mutex};
+
 use devices::{Ends, Spec as _, XenbusState};
-use xen_sim::{Back, Front};
+use xen_sim::{Back, Front, Script, Which};
 use xen_types::Kind;
-use xenops::DetachOptions;
+use xenops::{AttachOptions, DetachOptions, Hotplug};
 
 use super::guests::connected;
 use super::{CONNECTED, Case, SHORT};
 use crate::devices::{file, port};
+use crate::site::long;
 
 pub(super) fn case(back: Back) -> Case {
     let case = Case::with(Front::Sound);
@@ -56,6 +59,23 @@ fn a_device_that_no_driver_looks_at_is_taken_away_again() {
 #[test]
 fn an_interface_that_comes_late_is_waited_for() {
     serves(Back::IsLate, connected);
+}
+
+#[test]
+fn no_script_runs_before_the_interface_is_there() {
+    let case = case(Back::IsLate);
+    case.site.machine.linux().add_program("/etc/xen/scripts/vif-bridge", Script::Connects);
+    let process = case.site.machine.process();
+    let (host, machine) = (case.site.driving(&process), case.site.machine.clone());
+    let there = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&there);
+    process.before(Which::NthOf("execve", 1), move || {
+        *seen.lock().unwrap() = Some(machine.linux().links());
+    });
+    let scripts = AttachOptions { hotplug: Hotplug::Scripts, connected: true };
+    host.attach(case.dom, &port(), scripts, &long(&host)).unwrap();
+    let there = there.lock().unwrap().take().expect("a script ran");
+    assert!(there.iter().any(|link| link.starts_with("vif1.0")), "{there:?}");
 }
 
 #[test]
