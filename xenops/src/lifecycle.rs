@@ -13,7 +13,7 @@ use crate::device::check_removable;
 use crate::domain::State;
 use crate::error::{Cause, Error, Leftover, Problem, Remnant, Result};
 use crate::host::Host;
-use crate::limits::Limits;
+use crate::limits::{Finishing, Limits};
 use crate::lock::Lock;
 
 /// What a domain may be asked to do about its own end.
@@ -108,9 +108,8 @@ impl Host {
             }
         }
         // The time may be up, and it has stopped.
-        let own = self.removal_limits().at_least_until(limits.deadline);
-        let own = Limits { cancel: limits.cancel.clone(), ..own };
-        let _lock = self.lock_domain(dom, uuid, &own).map_err(fail)?;
+        let step = Finishing::new(self.removal_limits(), limits);
+        let _lock = self.lock_domain(dom, uuid, &step.most).map_err(fail)?;
         // Others may have come while it stopped.
         self.within(&self.removal_limits()).check_devices(dom).map_err(fail)?;
         self.take_away(dom, uuid, limits, fail)
@@ -122,8 +121,7 @@ impl Host {
     /// has begun, the removal goes on to its end, whatever the deadline: the devices have fifty seconds, or
     /// until the deadline if that is later, and each that has not gone by then a second more, or ten for each
     /// step of its host's part; the hypervisor takes its own time with the memory; the rest has ten seconds.
-    /// Of a domain that has gone already, what a toolstack that was
-    /// killed has left is removed.
+    /// Of a domain that has gone already, what a toolstack that was killed has left is removed.
     ///
     /// # Errors
     /// [`crate::Kind::NotFound`] if there is neither the domain nor anything left of it,
