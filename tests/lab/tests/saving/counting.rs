@@ -32,12 +32,26 @@ impl Counting {
     /// Waits for the second number; false if it ended without a word (`booted` in build.rs).
     fn begins(&self, host: &Host) -> bool {
         let mut failed = false;
-        until("the guest counts", || {
+        self.until("it counts", || {
             let state = host.domain(self.id).expect("it is there").state;
             failed = state == State::Shutdown(ShutdownReason::Reboot) && self.log().is_empty();
+            let ended = matches!(state, State::Shutdown(_)) && !failed;
+            assert!(!ended, "{} has ended, {state:?}, and said {:?}", self.name, self.log());
             failed || self.counts().len() >= 2
         });
         !failed
+    }
+
+    /// Asks until the answer is yes: a guest on an emulated processor beside others takes its time.
+    fn until(&self, what: &str, mut yes: impl FnMut() -> bool) {
+        let limits = minutes(4);
+        while !yes() {
+            if limits.deadline.passed(Instant::now()) {
+                let vcpus = run("xl", &["vcpu-list", &self.id.to_string()]);
+                panic!("not within four minutes: {what}; {vcpus:?}; it said {:?}", self.log());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// What its console said, as xenconsoled wrote it down.
@@ -80,7 +94,7 @@ impl Counting {
     pub(crate) fn goes_on(&self) {
         let before = self.counts().last().map_or(0, |(count, _)| *count);
         let told = before + 2;
-        until("the guest counts on", || self.counts().last().is_some_and(|last| last.0 >= told));
+        self.until("it counts on", || self.counts().last().is_some_and(|last| last.0 >= told));
     }
 }
 
@@ -106,13 +120,4 @@ pub(crate) fn config(name: &str, kind: GuestKind, more: &str) -> DomainConfig {
 
 pub(crate) fn minutes(minutes: u64) -> Limits {
     Limits::until(Deadline::after(Duration::from_secs(60 * minutes)))
-}
-
-/// Asks until the answer is yes: a guest on an emulated processor beside others takes its time.
-fn until(what: &str, mut yes: impl FnMut() -> bool) {
-    let limits = minutes(4);
-    while !yes() {
-        assert!(!limits.deadline.passed(Instant::now()), "not within four minutes: {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
